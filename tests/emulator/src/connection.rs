@@ -1,0 +1,697 @@
+//! One connection: request after request, each through reading, faults, the operation and the reply.
+
+use crate::clock;
+use crate::codes::{self, Fail};
+use crate::control;
+use crate::fault::{Action, Fault, Picked, Subject};
+use crate::fetch;
+use crate::form::{self, Fields};
+use crate::operation::{Call, Done, needs_one_time};
+use crate::page;
+use crate::path::{self, Place};
+use crate::random;
+use crate::record::{self, LogLine, Recorded};
+use crate::server::Shared;
+use crate::settings::Settings;
+use crate::sign::{self, Demand, Signature};
+use crate::upload::lock;
+use crate::wire::{BodyReader, Buffer, Framing, Head, Reply, Wire};
+use base64::Engine as _;
+use serde_json::Value;
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest slice that any SDK takes is 64 MiB; the form around it is small.
+const BODY_LIMIT: usize = 72 << 20;
+const JSON: &str = "application/json; charset=utf-8";
+
+pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) {
+    if let Some(delay) = connect.modifier(Action::Delay) {
+        shared
+            .stop
+            .wait(Duration::from_millis(delay.ms.unwrap_or(0)));
+    }
+    match connect.terminal.as_ref().map(|f| f.action) {
+        None => {}
+        Some(Action::Stall | Action::StallBeforeBody) => return shared.stop.wait_for_ever(),
+        Some(_) => return drop(stream.shutdown(Shutdown::Both)),
+    }
+    let mut connection = Connection {
+        wire: Wire::new(stream),
+        buffer: Buffer::default(),
+        number,
+        shared,
+    };
+    loop {
+        let head = match connection.wire.read_head() {
+            Ok(Some(head)) => head,
+            Ok(None) => return,
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                let reply = Reply::new(400, "text/plain", format!("{e}\n"));
+                drop(reply.write(&mut connection.wire.stream, false, None));
+                return;
+            }
+            Err(_) => return,
+        };
+        let keep = head.keep_alive();
+        // An error here is the peer's going away.
+        if !matches!(connection.exchange(&head), Ok(true)) || !keep || shared.stop.is_set() {
+            drop(connection.wire.stream.shutdown(Shutdown::Both));
+            return;
+        }
+    }
+}
+
+struct Connection<'a> {
+    wire: Wire,
+    buffer: Buffer,
+    number: u64,
+    shared: &'a Shared,
+}
+
+/// An API request while it is being dealt with.
+struct Request<'a> {
+    head: &'a Head,
+    query: &'a str,
+    /// appid, bucket, decoded path.
+    name: (String, String, Vec<u8>),
+    record: Recorded,
+    picked: Picked,
+    id: String,
+}
+
+impl Connection<'_> {
+    /// Deals with one request; `false` closes the connection.
+    fn exchange(&mut self, head: &Head) -> io::Result<bool> {
+        self.buffer.clear();
+        let mut body = BodyReader::new(head, BODY_LIMIT);
+        if body.too_long(&self.buffer) {
+            return self.refuse_body(head);
+        }
+        let (raw_path, query) = path::split_target(&head.target);
+        let place = path::place(raw_path);
+        let get = matches!(head.method.as_str(), "GET" | "HEAD");
+        let has_op =
+            path::pairs(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case(b"op"));
+        match place {
+            Place::Object {
+                api,
+                appid,
+                bucket,
+                path,
+            } if head.method != "OPTIONS" => {
+                let name = (appid, bucket, path);
+                let request = Request {
+                    record: self.begin_record(head, &name.2),
+                    id: request_id(self.now()),
+                    picked: Picked::default(),
+                    head,
+                    query,
+                    name,
+                };
+                if get && !has_op && !api {
+                    self.fetch(request, body)
+                } else {
+                    self.operate(request, body)
+                }
+            }
+            place => {
+                self.read_body(head, &mut body, usize::MAX)?;
+                let mut reply = match (head.method.as_str(), place) {
+                    ("OPTIONS", _) => preflight(head),
+                    (_, Place::Page) if get => page::page(self.shared),
+                    (method, Place::Control(what)) => {
+                        control::handle(self.shared, method, &what, self.buffer.filled())
+                    }
+                    _ => Reply::new(404, "text/plain; charset=utf-8", "nothing here\n"),
+                };
+                self.add_headers(&mut reply, head, None);
+                reply.write(&mut self.wire.stream, head.method == "HEAD", None)?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn now(&self) -> i64 {
+        clock::now().saturating_add(self.shared.settings().clock_skew_s)
+    }
+
+    fn begin_record(&self, head: &Head, path: &[u8]) -> Recorded {
+        Recorded {
+            seq: self.shared.recorder.next_seq(),
+            connection: self.number,
+            method: head.method.clone(),
+            target: head.target.clone(),
+            headers: if self.shared.recorder.is_on() {
+                head.headers.clone()
+            } else {
+                Vec::new()
+            },
+            head_len: head.len as u64,
+            content_length: head.content_length(),
+            chunked: head.chunked(),
+            boundary: head.get("content-type").and_then(form::boundary_of),
+            path: String::from_utf8_lossy(path).into_owned(),
+            ..Recorded::default()
+        }
+    }
+
+    /// Reads the body on to `until`; sends 100 Continue first, if the peer waits for that.
+    fn read_body(&mut self, head: &Head, body: &mut BodyReader, until: usize) -> io::Result<()> {
+        if head.expects_continue() && !body.done() && self.buffer.filled().is_empty() {
+            io::Write::write_all(&mut self.wire.stream, b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        body.read_until(&mut self.wire, &mut self.buffer, until, &self.shared.stop)
+    }
+
+    /// A body that no operation takes: says so and closes, reading on for a moment so that the reply gets through.
+    fn refuse_body(&mut self, head: &Head) -> io::Result<bool> {
+        let mut reply = fail_reply(&codes::body_too_large(), "", &self.shared.settings());
+        self.add_headers(&mut reply, head, None);
+        reply.write(&mut self.wire.stream, false, None)?;
+        self.wire.stream.shutdown(Shutdown::Write)?;
+        self.wire
+            .stream
+            .set_read_timeout(Some(Duration::from_secs(2)))?;
+        drop(io::copy(
+            &mut (&self.wire.stream).take(1 << 30),
+            &mut io::sink(),
+        ));
+        Ok(false)
+    }
+
+    fn add_headers(&self, reply: &mut Reply, head: &Head, id: Option<&str>) {
+        reply.headers.push(("Server", "tencent-cos".into()));
+        reply.headers.push(("Date", clock::http_date(self.now())));
+        if let Some(id) = id {
+            reply.headers.push(("x-cos-request-id", id.to_owned()));
+        }
+        let closes = !head.keep_alive() || matches!(reply.framing, Framing::Cut(_));
+        reply.headers.push((
+            "Connection",
+            if closes { "close" } else { "keep-alive" }.into(),
+        ));
+        if head.get("origin").is_some() {
+            reply
+                .headers
+                .push(("Access-Control-Allow-Origin", "*".into()));
+            reply.headers.push((
+                "Access-Control-Expose-Headers",
+                "x-cos-request-id, Date".into(),
+            ));
+        }
+    }
+
+    /// Completes the record; call it before the reply leaves.
+    fn log(&self, request: &Request, reply: Option<&Reply>) {
+        let mut record = request.record.clone();
+        record.faults = request.picked.names();
+        record.body_read = self.buffer.filled().len() as u64;
+        let json: Option<Value> = reply.and_then(|r| serde_json::from_slice(&r.body).ok());
+        record.code = json.as_ref().and_then(|j| j["code"].as_i64());
+        if let Some(reply) = reply {
+            record.status = reply.status;
+            record.reply = record::shorten(&reply.body);
+        }
+        let message = json
+            .as_ref()
+            .and_then(|j| j["message"].as_str())
+            .unwrap_or("")
+            .to_owned();
+        let line = LogLine {
+            seq: record.seq,
+            time: clock::now(),
+            op: record.op.clone(),
+            path: record.path.clone(),
+            status: record.status,
+            code: record.code,
+            message,
+            faults: record.faults.clone(),
+        };
+        self.shared.recorder.push(record, line);
+    }
+
+    /// Applies faults that act before the body is read; `Some` ends the request.
+    fn early(&mut self, request: &mut Request, body: &mut BodyReader) -> io::Result<Option<bool>> {
+        if let Some(slow) = request.picked.modifier(Action::Bandwidth) {
+            body.bytes_per_s = slow.bytes_per_s;
+        }
+        let Some(fault) = request.picked.terminal.clone() else {
+            return Ok(None);
+        };
+        match fault.action {
+            Action::DropBeforeBody => self.log(request, None),
+            Action::StallBeforeBody => {
+                self.log(request, None);
+                self.shared.stop.wait_for_ever();
+            }
+            Action::DropInBody => {
+                let until = usize::try_from(fault.at.unwrap_or(1)).unwrap_or(usize::MAX);
+                self.read_body(request.head, body, until)?;
+                self.log(request, None);
+            }
+            Action::EarlyReply => {
+                let reply = self.made_up(&fault, request);
+                self.log(request, Some(&reply));
+                reply.write(&mut self.wire.stream, false, None)?;
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(false))
+    }
+
+    /// An operation of the API.
+    fn operate(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
+        let shared = self.shared;
+        let name = String::from_utf8_lossy(&request.name.2).into_owned();
+        let pick = |op: &str, offset: Option<u64>| {
+            lock(&shared.faults).pick(&Subject {
+                op,
+                path: Some(&name),
+                offset,
+            })
+        };
+        let from_query = query_value(request.query, "op");
+        let early = lock(&shared.faults).any_early();
+        if early {
+            let mut op = from_query;
+            let mut until = 4 << 10;
+            while op.is_none() && !body.done() {
+                self.read_body(request.head, &mut body, until)?;
+                until += 16 << 10;
+                op = form::peek(self.buffer.filled(), "op");
+            }
+            if let Some(op) = op {
+                let offset =
+                    form::peek(self.buffer.filled(), "offset").and_then(|o| o.trim().parse().ok());
+                request.picked = pick(&op, offset);
+                request.record.op = op;
+            }
+        }
+        if let Some(keep) = self.early(&mut request, &mut body)? {
+            return Ok(keep);
+        }
+        match self.read_body(request.head, &mut body, usize::MAX) {
+            Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
+                return self.refuse_body(request.head);
+            }
+            Err(e) => {
+                // The peer went away in the body: worth a record.
+                self.log(&request, None);
+                return Err(e);
+            }
+            Ok(()) => {}
+        }
+        let content_type = request.head.get("content-type").unwrap_or("");
+        let parsed = form::parse(content_type, self.buffer.filled(), request.query);
+        if let Ok(fields) = &parsed {
+            let op = fields.text("op").unwrap_or("");
+            if request.record.op.is_empty() {
+                request.record.op = op.to_owned();
+                request.picked = pick(op, fields.number("offset").flatten());
+            }
+            if shared.recorder.is_on() {
+                request.record.fields = record::fields(fields);
+            }
+        }
+        let sign = request
+            .head
+            .get("authorization")
+            .map(str::to_owned)
+            .or_else(|| query_value(request.query, "sign"));
+        request.record.sign_plaintext = sign
+            .as_deref()
+            .and_then(Signature::decode)
+            .map(|s| String::from_utf8_lossy(&s.plaintext).into_owned());
+
+        let mut settings = shared.settings();
+        for fault in &request.picked.modifiers {
+            if let (Action::With, Some(changes)) = (fault.action, &fault.settings) {
+                settings = Arc::new(settings.with(changes).map_err(io::Error::other)?);
+            }
+        }
+        if let (Some(_), Some(upload)) = (
+            request.picked.modifier(Action::ExpireSession),
+            shared.store.upload(&name),
+        ) {
+            upload.expire_session(random::hex(settings.session_len));
+        }
+        let latency = settings.latency_ms
+            + request
+                .picked
+                .modifier(Action::Delay)
+                .and_then(|f| f.ms)
+                .unwrap_or(0);
+
+        let terminal = request.picked.terminal.clone();
+        let done = match &terminal {
+            Some(fault) if !fault.commit && stands_in(fault.action) => None,
+            _ => Some(
+                parsed
+                    .and_then(|fields| self.perform(&request, &settings, sign.as_deref(), &fields)),
+            ),
+        };
+        if latency > 0 && shared.stop.wait(Duration::from_millis(latency)) {
+            return Ok(false);
+        }
+        let reply = match done {
+            Some(done) => {
+                let mut reply = reply_to(&done, &request.id, &settings);
+                self.add_headers(&mut reply, request.head, Some(&request.id));
+                Some(reply)
+            }
+            None => None,
+        };
+        self.answer(&request, terminal.as_ref(), reply)
+    }
+
+    /// Sends the reply, or what a fault makes of it.
+    fn answer(
+        &mut self,
+        request: &Request,
+        fault: Option<&Fault>,
+        reply: Option<Reply>,
+    ) -> io::Result<bool> {
+        let (reply, keep) = match (fault, reply) {
+            (None, reply) => (reply, true),
+            (Some(fault), reply) => match fault.action {
+                Action::DropBeforeCommit | Action::DropAfterCommit => (None, false),
+                Action::Stall => {
+                    self.log(request, None);
+                    self.shared.stop.wait_for_ever();
+                    return Ok(false);
+                }
+                Action::Status | Action::Code | Action::Redirect => {
+                    (Some(self.made_up(fault, request)), true)
+                }
+                _ => {
+                    let mut reply = reply.unwrap_or_default();
+                    distort(fault, &mut reply);
+                    let keep = !matches!(reply.framing, Framing::Cut(_));
+                    (Some(reply), keep)
+                }
+            },
+        };
+        self.log(request, reply.as_ref());
+        let Some(reply) = reply else { return Ok(false) };
+        reply.write(&mut self.wire.stream, request.head.method == "HEAD", None)?;
+        Ok(keep)
+    }
+
+    /// Checks name and signature, then runs the operation.
+    fn perform(
+        &self,
+        request: &Request,
+        settings: &Settings,
+        sign: Option<&str>,
+        fields: &Fields,
+    ) -> Done {
+        let shared = self.shared;
+        if !matches!(request.head.method.as_str(), "POST" | "GET" | "HEAD") {
+            return Err(codes::method_bad());
+        }
+        let op = fields.text("op").unwrap_or("");
+        let (appid, bucket, path) = &request.name;
+        let now = clock::now().saturating_add(settings.clock_skew_s);
+        let demand = Demand {
+            appid,
+            bucket,
+            path,
+            one_time: needs_one_time(op),
+            now,
+            expired_code: settings.expired_code,
+            max_lifetime_s: settings.max_lifetime_s,
+        };
+        sign::verify(sign, &shared.account, &demand, &shared.replays)?;
+        if *bucket != shared.account.bucket {
+            return Err(codes::bucket_absent());
+        }
+        let path = path::check_name(path.clone())?;
+        let call = Call {
+            store: &shared.store,
+            settings,
+            account: &shared.account,
+            region: &shared.region,
+            base: &shared.base,
+            now,
+            path: &path,
+            fields,
+            counters: &shared.recorder.counters,
+        };
+        call.run(op)
+    }
+
+    /// `GET /appid/bucket/path`: public, as in a bucket that anybody may read.
+    fn fetch(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
+        let shared = self.shared;
+        request.record.op = "fetch".into();
+        let path = String::from_utf8_lossy(&request.name.2).into_owned();
+        request.picked = lock(&shared.faults).pick(&Subject {
+            op: "fetch",
+            path: Some(&path),
+            offset: None,
+        });
+        if let Some(keep) = self.early(&mut request, &mut body)? {
+            return Ok(keep);
+        }
+        self.read_body(request.head, &mut body, usize::MAX)?;
+        if let Some(delay) = request.picked.modifier(Action::Delay)
+            && shared
+                .stop
+                .wait(Duration::from_millis(delay.ms.unwrap_or(0)))
+        {
+            return Ok(false);
+        }
+        if let Some(fault) = request.picked.terminal.clone()
+            && (stands_in(fault.action) || fault.action == Action::DropAfterCommit)
+        {
+            return self.answer(&request, Some(&fault), None);
+        }
+        let cut = request
+            .picked
+            .terminal
+            .as_ref()
+            .filter(|f| f.action == Action::Cut);
+        let found = match (
+            &request.name.0 == &shared.account.app_id,
+            &request.name.1 == &shared.account.bucket,
+        ) {
+            (true, true) => path::check_name(request.name.2.clone())
+                .and_then(|path| fetch::find(&shared.store, &path)),
+            (false, _) => Err(codes::appid_unknown()),
+            _ => Err(codes::bucket_absent()),
+        };
+        match found {
+            Ok(content) => {
+                let (mut reply, range) = content.head(request.head.get("range"));
+                self.add_headers(&mut reply, request.head, Some(&request.id));
+                self.log(&request, Some(&reply));
+                let no_body = request.head.method == "HEAD";
+                reply.write(&mut self.wire.stream, true, Some(range.1))?;
+                let len = cut.map_or(range.1, |f| f.at.unwrap_or(0).min(range.1));
+                if !no_body {
+                    content.send(&mut self.wire.stream, range.0, len)?;
+                }
+                Ok(cut.is_none())
+            }
+            Err(fail) => {
+                let mut reply = fail_reply(&fail, &request.id, &shared.settings());
+                self.add_headers(&mut reply, request.head, Some(&request.id));
+                self.answer(&request, None, Some(reply))
+            }
+        }
+    }
+
+    /// The reply that a fault makes up.
+    fn made_up(&self, fault: &Fault, request: &Request) -> Reply {
+        let mut reply = match fault.action {
+            Action::Redirect => {
+                let mut reply = Reply::new(fault.status.unwrap_or(302), "text/html", "");
+                reply
+                    .headers
+                    .push(("Location", fault.to.clone().unwrap_or_default()));
+                reply
+            }
+            _ => match fault.code {
+                Some(code) => {
+                    let message = fault
+                        .message
+                        .clone()
+                        .unwrap_or_else(|| "ERROR_BY_FAULT".into());
+                    let fail = Fail::new(fault.status.unwrap_or(200), code, message);
+                    fail_reply(&fail, &request.id, &self.shared.settings())
+                }
+                None => {
+                    let status = fault.status.unwrap_or(503);
+                    let (kind, text) =
+                        canned(fault.body.as_deref().unwrap_or("html"), status, &request.id);
+                    Reply::new(status, kind, text)
+                }
+            },
+        };
+        self.add_headers(&mut reply, request.head, Some(&request.id));
+        if fault.action == Action::EarlyReply {
+            reply.headers.retain(|(name, _)| *name != "Connection");
+            reply.headers.push(("Connection", "close".into()));
+        }
+        reply
+    }
+}
+
+/// Actions that answer (or not) in the operation's stead, unless `commit` is set.
+fn stands_in(action: Action) -> bool {
+    use Action::{Code, DropBeforeCommit, Redirect, Stall, Status};
+    matches!(action, DropBeforeCommit | Stall | Status | Code | Redirect)
+}
+
+fn query_value(query: &str, name: &str) -> Option<String> {
+    let found =
+        path::pairs(query.as_bytes()).find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
+    found.map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
+}
+
+/// base64 of `<unix seconds>_<hex>_<hex>_<hex>`, all in hex (protocol 2).
+fn request_id(now: i64) -> String {
+    let r = random::mix(random::fresh());
+    let text = format!(
+        "{now:x}_{:x}_{:x}_{:x}",
+        r >> 32,
+        r >> 16 & 0xffff,
+        r & 0xff_ffff
+    );
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+fn json_string(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Compact JSON in the documented order: code, message, request_id, data.
+fn reply_to(done: &Done, id: &str, settings: &Settings) -> Reply {
+    match done {
+        Err(fail) => fail_reply(fail, id, settings),
+        Ok(data) => {
+            let data = data
+                .as_ref()
+                .map(|d| format!(",\"data\":{}", Value::Object(d.clone())))
+                .unwrap_or_default();
+            // delete answers in 30 bytes: no request_id there.
+            let id = if data.is_empty() {
+                String::new()
+            } else {
+                id_member(id, settings)
+            };
+            Reply::new(
+                200,
+                JSON,
+                format!("{{\"code\":0,\"message\":\"SUCCESS\"{id}{data}}}"),
+            )
+        }
+    }
+}
+
+fn id_member(id: &str, settings: &Settings) -> String {
+    if settings.omit_request_id || id.is_empty() {
+        String::new()
+    } else {
+        format!(",\"request_id\":{}", json_string(id))
+    }
+}
+
+fn fail_reply(fail: &Fail, id: &str, settings: &Settings) -> Reply {
+    if settings.xml_errors {
+        let (kind, text) = canned("xml", fail.status, id);
+        return Reply::new(fail.status, kind, text);
+    }
+    let message = json_string(&fail.message);
+    let id = id_member(id, settings);
+    Reply::new(
+        fail.status,
+        JSON,
+        format!("{{\"code\":{},\"message\":{message}{id}}}", fail.code),
+    )
+}
+
+/// The bodies that proxies and the newer API send instead of JSON (protocol 7).
+fn canned<'a>(body: &'a str, status: u16, id: &str) -> (&'static str, String) {
+    match body {
+        "html" => (
+            "text/html",
+            format!(
+                "<html>\r\n<head><title>{status}</title></head>\r\n<body><center><h1>{status}</h1></center></body>\r\n</html>\r\n"
+            ),
+        ),
+        "xml" => (
+            "application/xml",
+            format!(
+                "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>InvalidRequest</Code>\n\t<Message>By the \
+                 emulator</Message>\n\t<RequestId>{id}</RequestId>\n</Error>\n"
+            ),
+        ),
+        "empty" => ("", String::new()),
+        text => ("text/plain; charset=utf-8", text.to_owned()),
+    }
+}
+
+fn distort(fault: &Fault, reply: &mut Reply) {
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    match fault.action {
+        Action::Cut => {
+            reply.framing = Framing::Cut(size(fault.at.unwrap_or(reply.body.len() as u64 / 2)))
+        }
+        Action::Chunked => reply.framing = Framing::Chunked(size(fault.bytes.unwrap_or(7))),
+        Action::Garbage => {
+            reply.body = fault
+                .body
+                .clone()
+                .unwrap_or_else(|| "{\"code\":0,\"message\":\"SUCC".into())
+                .into_bytes();
+        }
+        Action::Huge => {
+            let padding = size(fault.bytes.unwrap_or(16 << 20)).min(1 << 30);
+            if reply.body.last() == Some(&b'}') {
+                reply.body.pop();
+                reply.body.extend_from_slice(b",\"padding\":\"");
+                reply.body.resize(reply.body.len() + padding, b'x');
+                reply.body.extend_from_slice(b"\"}");
+            }
+        }
+        Action::WrongTypes => {
+            if let Ok(mut json) = serde_json::from_slice::<Value>(&reply.body) {
+                if let Some(data) = json.get_mut("data").and_then(Value::as_object_mut) {
+                    data.values_mut().for_each(|v| *v = mistyped(v));
+                }
+                json["message"] = 17.into();
+                reply.body = json.to_string().into_bytes();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mistyped(value: &Value) -> Value {
+    match value {
+        Value::String(_) => 7.into(),
+        Value::Number(_) => "seven".into(),
+        Value::Array(_) => serde_json::json!({"0": 0}),
+        _ => Value::Null,
+    }
+}
+
+/// A browser asks before it uploads across origins.
+fn preflight(head: &Head) -> Reply {
+    let mut reply = Reply::new(200, "", "");
+    let asked = head
+        .get("access-control-request-headers")
+        .unwrap_or("*")
+        .to_owned();
+    reply.headers.push((
+        "Access-Control-Allow-Methods",
+        "GET, HEAD, POST, OPTIONS".into(),
+    ));
+    reply.headers.push(("Access-Control-Allow-Headers", asked));
+    reply.headers.push(("Access-Control-Max-Age", "600".into()));
+    reply
+}
