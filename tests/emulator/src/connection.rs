@@ -1,5 +1,6 @@
 //! One connection: request after request, each through reading, faults, the operation and the reply.
 
+use crate::answer::{canned, distort, fail_reply, preflight, reply_to, request_id};
 use crate::clock;
 use crate::codes::{self, Fail};
 use crate::control;
@@ -11,12 +12,12 @@ use crate::page;
 use crate::path::{self, Place};
 use crate::random;
 use crate::record::{self, LogLine, Recorded};
+use crate::reply::{Framing, Reply};
 use crate::server::Shared;
 use crate::settings::Settings;
 use crate::sign::{self, Demand, Signature};
 use crate::upload::lock;
-use crate::wire::{BodyReader, Buffer, Framing, Head, Reply, Wire};
-use base64::Engine as _;
+use crate::wire::{BodyReader, Buffer, Head, Wire};
 use serde_json::Value;
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
@@ -25,7 +26,6 @@ use std::time::Duration;
 
 /// The largest slice that any SDK takes is 64 MiB; the form around it is small.
 const BODY_LIMIT: usize = 72 << 20;
-const JSON: &str = "application/json; charset=utf-8";
 
 pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) {
     if let Some(delay) = connect.modifier(Action::Delay) {
@@ -475,8 +475,8 @@ impl Connection<'_> {
             .as_ref()
             .filter(|f| f.action == Action::Cut);
         let found = match (
-            &request.name.0 == &shared.account.app_id,
-            &request.name.1 == &shared.account.bucket,
+            request.name.0 == shared.account.app_id,
+            request.name.1 == shared.account.bucket,
         ) {
             (true, true) => path::check_name(request.name.2.clone())
                 .and_then(|path| fetch::find(&shared.store, &path)),
@@ -550,148 +550,4 @@ fn query_value(query: &str, name: &str) -> Option<String> {
     let found =
         path::pairs(query.as_bytes()).find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
     found.map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
-}
-
-/// base64 of `<unix seconds>_<hex>_<hex>_<hex>`, all in hex (protocol 2).
-fn request_id(now: i64) -> String {
-    let r = random::mix(random::fresh());
-    let text = format!(
-        "{now:x}_{:x}_{:x}_{:x}",
-        r >> 32,
-        r >> 16 & 0xffff,
-        r & 0xff_ffff
-    );
-    base64::engine::general_purpose::STANDARD.encode(text)
-}
-
-fn json_string(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
-/// Compact JSON in the documented order: code, message, request_id, data.
-fn reply_to(done: &Done, id: &str, settings: &Settings) -> Reply {
-    match done {
-        Err(fail) => fail_reply(fail, id, settings),
-        Ok(data) => {
-            let data = data
-                .as_ref()
-                .map(|d| format!(",\"data\":{}", Value::Object(d.clone())))
-                .unwrap_or_default();
-            // delete answers in 30 bytes: no request_id there.
-            let id = if data.is_empty() {
-                String::new()
-            } else {
-                id_member(id, settings)
-            };
-            Reply::new(
-                200,
-                JSON,
-                format!("{{\"code\":0,\"message\":\"SUCCESS\"{id}{data}}}"),
-            )
-        }
-    }
-}
-
-fn id_member(id: &str, settings: &Settings) -> String {
-    if settings.omit_request_id || id.is_empty() {
-        String::new()
-    } else {
-        format!(",\"request_id\":{}", json_string(id))
-    }
-}
-
-fn fail_reply(fail: &Fail, id: &str, settings: &Settings) -> Reply {
-    if settings.xml_errors {
-        let (kind, text) = canned("xml", fail.status, id);
-        return Reply::new(fail.status, kind, text);
-    }
-    let message = json_string(&fail.message);
-    let id = id_member(id, settings);
-    Reply::new(
-        fail.status,
-        JSON,
-        format!("{{\"code\":{},\"message\":{message}{id}}}", fail.code),
-    )
-}
-
-/// The bodies that proxies and the newer API send instead of JSON (protocol 7).
-fn canned<'a>(body: &'a str, status: u16, id: &str) -> (&'static str, String) {
-    match body {
-        "html" => (
-            "text/html",
-            format!(
-                "<html>\r\n<head><title>{status}</title></head>\r\n<body><center><h1>{status}</h1></center></body>\r\n</html>\r\n"
-            ),
-        ),
-        "xml" => (
-            "application/xml",
-            format!(
-                "<?xml version='1.0' encoding='utf-8' ?>\n<Error>\n\t<Code>InvalidRequest</Code>\n\t<Message>By the \
-                 emulator</Message>\n\t<RequestId>{id}</RequestId>\n</Error>\n"
-            ),
-        ),
-        "empty" => ("", String::new()),
-        text => ("text/plain; charset=utf-8", text.to_owned()),
-    }
-}
-
-fn distort(fault: &Fault, reply: &mut Reply) {
-    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    match fault.action {
-        Action::Cut => {
-            reply.framing = Framing::Cut(size(fault.at.unwrap_or(reply.body.len() as u64 / 2)))
-        }
-        Action::Chunked => reply.framing = Framing::Chunked(size(fault.bytes.unwrap_or(7))),
-        Action::Garbage => {
-            reply.body = fault
-                .body
-                .clone()
-                .unwrap_or_else(|| "{\"code\":0,\"message\":\"SUCC".into())
-                .into_bytes();
-        }
-        Action::Huge => {
-            let padding = size(fault.bytes.unwrap_or(16 << 20)).min(1 << 30);
-            if reply.body.last() == Some(&b'}') {
-                reply.body.pop();
-                reply.body.extend_from_slice(b",\"padding\":\"");
-                reply.body.resize(reply.body.len() + padding, b'x');
-                reply.body.extend_from_slice(b"\"}");
-            }
-        }
-        Action::WrongTypes => {
-            if let Ok(mut json) = serde_json::from_slice::<Value>(&reply.body) {
-                if let Some(data) = json.get_mut("data").and_then(Value::as_object_mut) {
-                    data.values_mut().for_each(|v| *v = mistyped(v));
-                }
-                json["message"] = 17.into();
-                reply.body = json.to_string().into_bytes();
-            }
-        }
-        _ => {}
-    }
-}
-
-fn mistyped(value: &Value) -> Value {
-    match value {
-        Value::String(_) => 7.into(),
-        Value::Number(_) => "seven".into(),
-        Value::Array(_) => serde_json::json!({"0": 0}),
-        _ => Value::Null,
-    }
-}
-
-/// A browser asks before it uploads across origins.
-fn preflight(head: &Head) -> Reply {
-    let mut reply = Reply::new(200, "", "");
-    let asked = head
-        .get("access-control-request-headers")
-        .unwrap_or("*")
-        .to_owned();
-    reply.headers.push((
-        "Access-Control-Allow-Methods",
-        "GET, HEAD, POST, OPTIONS".into(),
-    ));
-    reply.headers.push(("Access-Control-Allow-Headers", asked));
-    reply.headers.push(("Access-Control-Max-Age", "600".into()));
-    reply
 }

@@ -1,10 +1,10 @@
 //! `/_emulator/…`: faults, settings, records and state, without signatures.
 
 use crate::fault::Fault;
+use crate::reply::Reply;
 use crate::server::Shared;
 use crate::settings::Settings;
 use crate::upload::lock;
-use crate::wire::Reply;
 use serde_json::{Value, json};
 use std::io;
 use std::sync::Arc;

@@ -294,10 +294,6 @@ mod tests {
         };
         (1..=requests)
             .filter(|_| faults.pick(&subject).terminal.is_some())
-            .collect::<Vec<_>>();
-        let mut faults = Faults::new(7, vec![Fault::from_json(&rule).expect("rule")]);
-        (1..=requests)
-            .filter(|_| faults.pick(&subject).terminal.is_some())
             .collect()
     }
 

@@ -1,8 +1,8 @@
 //! Getting an object back.
 
 use crate::codes::{self, Fail};
+use crate::reply::Reply;
 use crate::store::Store;
-use crate::wire::Reply;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::TcpStream;

@@ -7,7 +7,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod clock;
+mod answer;
+mod clock;
 mod codes;
 pub mod config;
 mod connection;
@@ -21,6 +22,7 @@ mod page;
 mod path;
 mod random;
 mod record;
+mod reply;
 mod server;
 pub mod settings;
 pub mod sign;

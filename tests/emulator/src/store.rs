@@ -422,19 +422,11 @@ impl Store {
 
     /// Any object with this content: instant upload looks through the whole bucket.
     pub fn find_content(&self, sha: &str, filesize: u64) -> Option<Arc<Object>> {
-        for object in self.objects() {
-            // An object that is deleted while it is read is simply not found.
-            if object.record.filesize == filesize
-                && self
-                    .sha_of(&object)
-                    .ok()
-                    .flatten()
-                    .is_some_and(|s| s == sha)
-            {
-                return Some(object);
-            }
-        }
-        None
+        // An object that is deleted while it is read is simply not found.
+        let same = |o: &Arc<Object>| self.sha_of(o).ok().flatten().is_some_and(|s| s == sha);
+        self.objects()
+            .into_iter()
+            .find(|o| o.record.filesize == filesize && same(o))
     }
 }
 
