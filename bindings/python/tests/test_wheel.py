@@ -1,0 +1,58 @@
+"""The wheel is complete, and so is the sdist that it can be built from."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import PACKAGE, ROOT, environment
+
+import cosslice
+
+pytestmark = pytest.mark.skipif(not shutil.which("cargo"), reason="needs a Rust toolchain")
+
+
+def build(source: Path, kind: str, out: Path) -> Path:
+    # The checkout's target folder holds the dependencies, already compiled.
+    env = {"CARGO_TARGET_DIR": str(ROOT / "target"), **environment()}
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(out)]
+    subprocess.run(command, cwd=source, env=env, check=True)
+    (artifact,) = out.iterdir()
+    return artifact
+
+
+def test_wheel_and_sdist(tmp_path: Path) -> None:
+    sdist = build(PACKAGE, "sdist", tmp_path / "sdist")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path / "unpacked", **_safely())
+    (source,) = (tmp_path / "unpacked").iterdir()
+    wheel = build(source, "wheel", tmp_path / "wheel")
+
+    name, version, python, abi, platform = wheel.stem.split("-")
+    assert (name, version, python, abi) == ("cosslice", cosslice.__version__, "py3", "none")
+    assert platform != "any"
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    modules = {file.name for file in (PACKAGE / "cosslice").glob("*.py")}
+    assert {file.name for file in (site / "cosslice").glob("*.py")} == modules
+    assert (site / "cosslice" / "py.typed").is_file()
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import cosslice._library as l; print(l.lib._name)"],
+        env={**environment(), "PYTHONPATH": str(site), "COSSLICE_LIBRARY": ""},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(done.stdout.strip()).parent == site / "cosslice"
+
+
+def _safely() -> dict[str, str]:
+    return {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
