@@ -48,7 +48,7 @@ def test_an_exception_comes_out_of_the_call(fake: FakeCos, kind: str, mode: str)
                 upload.init(len(data))
                 upload.feed(data)
         names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
-        assert (names[-1] == "oops" and mode in names) or "init" in names
+        assert names[-1] == "oops" and {"buffer", "init", "feed"} & set(names)
         with pytest.raises(cosslice.CossliceError):  # a failure is final
             upload.feed(b"")
     assert "upload_slice_finish" not in [op for op, _ in fake.requests]
@@ -97,18 +97,18 @@ def test_an_upload_is_busy_in_its_callback(fake: FakeCos) -> None:
 
 
 def test_an_upload_inside_a_callback_of_another(fake: FakeCos) -> None:
-    paths = []
+    urls: list[str] = []
 
     def progress(*_: object) -> None:
         with Upload(config, "/inner") as inner:
             inner.buffer(b"data")
-            paths.append(inner.access_url)
+            urls.append(inner.access_url)
             raise Oops
 
     with fake.config() as config, Upload(config, "/outer", progress=progress) as upload:
         with pytest.raises(Oops):
             upload.buffer(b"data")
-    assert paths and upload.phase is not Phase.DONE
+    assert urls and upload.phase is not Phase.DONE
 
 
 @pytest.mark.parametrize("end", [Upload.cancel, Upload.close])

@@ -53,7 +53,7 @@ def test_something_that_is_not_a_library(tmp_path: Path) -> None:
 
 def test_a_library_of_another_abi(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_library, "ABI_VERSION", 2)
-    with pytest.raises(ImportError, match="has version 1 .* needs version 2"):
+    with pytest.raises(ImportError, match=r"has version 1 .* needs version 2"):
         _library._declare(_library.lib, Path("x"))
 
 
