@@ -68,21 +68,14 @@ class Emulator:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     binary = os.environ.get("COSSLICE_EMULATOR", str(ROOT / "build/bin/cosslice-emulator"))
     data = tmp_path_factory.mktemp("emulator")
-    port_file = data / "port"
-    process = subprocess.Popen(
-        [binary, "--data", str(data / "store"), "--port-file", str(port_file)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(PATIENCE_S * 20):
-            if port_file.is_file() and port_file.read_text().strip():
-                break
-            assert process.poll() is None, "the emulator ended"
-            threading.Event().wait(0.05)
-        yield Emulator(int(port_file.read_text()))
-    finally:
+    process = subprocess.Popen([binary, "--data", str(data)], stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout
+        # It says where it listens as soon as it does.
+        listening = re.search(r"listens on 127\.0\.0\.1:(\d+)", process.stdout.readline())
+        assert listening, "the emulator did not start"
+        yield Emulator(int(listening[1]))
         process.terminate()
-        process.wait(PATIENCE_S)
 
 
 @pytest.fixture
