@@ -64,7 +64,7 @@ static size_t sign(void *user, const cosslice_sign_request *request, char *out, 
 static void release(void *user)
 {
     struct session *session = user;
-    printf("device: the signer was asked %u times and is released\n", session->asked);
+    printf("device: the signer was asked %u time%s and is released\n", session->asked, session->asked == 1 ? "" : "s");
     free(session);
 }
 

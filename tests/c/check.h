@@ -14,7 +14,11 @@ void check_case(const char *format, ...)
 /* Ends the last case, prints "= passed failed" and returns the exit code. */
 int check_finish(void);
 /* Ends the program as failed when the test cannot even be set up. */
-void check_give_up(const char *what);
+void check_give_up(const char *what)
+#if defined(__GNUC__)
+    __attribute__((noreturn))
+#endif
+    ;
 
 bool check_that(bool holds, const char *what, const char *file, int line);
 bool check_int(int64_t got, int64_t want, const char *what, const char *file, int line);
