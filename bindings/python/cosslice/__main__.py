@@ -28,8 +28,8 @@ COSSLICE_ENDPOINT, and COSSLICE_LIBRARY, the path of the library. The secret key
 because other users of the machine can see a command line.
 
 exit codes:
-  0 done   1 failed, trying again may help   2 wrong usage   3 the name is taken
-  4 not authorized   5 the file cannot be read or has changed   130 interrupted
+  0 done   2 wrong usage   3 the name is taken   4 not authorized
+  5 the file cannot be read or has changed   130 interrupted   1 any other failure
 """
 
 
@@ -48,6 +48,8 @@ def main() -> int:
         for name, value in details.items():
             if value:
                 print(f"  {name}: {value}", file=sys.stderr)
+        if exc.retryable:
+            print("  Trying again later may help.", file=sys.stderr)
         return EXIT_CODES.get(type(exc), 1)
     except OSError as exc:
         print(f"cosslice: {exc}", file=sys.stderr)

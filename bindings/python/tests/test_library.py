@@ -41,8 +41,8 @@ def test_the_environment_names_the_library() -> None:
 def test_a_library_that_is_not_there() -> None:
     done = run_python("import cosslice", COSSLICE_LIBRARY="/nowhere/libcosslice.so")
     assert "ImportError: libcosslice was not found" in done.stderr
-    assert "/nowhere/libcosslice.so" in done.stderr
-    assert done.stderr.count("libcosslice.so: ") == 1  # nothing else was tried
+    tried = re.findall(r"^  (/[^:]*): .*cannot open", done.stderr, re.M)
+    assert tried == ["/nowhere/libcosslice.so"]
 
 
 def test_something_that_is_not_a_library(tmp_path: Path) -> None:
