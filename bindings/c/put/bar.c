@@ -111,6 +111,7 @@ static unsigned percent(const struct bar *bar)
 static void format_amount(const struct bar *bar, char *out, size_t size)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB"};
+    char whole[24];
     size_t unit = 0;
     double scale = 1;
 
@@ -118,8 +119,9 @@ static void format_amount(const struct bar *bar, char *out, size_t size)
         scale *= 1024;
         unit++;
     }
-    snprintf(out, size, unit == 0 ? "%.0f/%.0f %s" : "%.1f/%.1f %s", (double)bar->done / scale, (double)bar->total / scale,
-             units[unit]);
+    snprintf(whole, sizeof whole, unit == 0 ? "%.0f" : "%.1f", (double)bar->total / scale);
+    /* As wide at the start as at the end, so that the line does not jump. */
+    snprintf(out, size, unit == 0 ? "%*.0f/%s %s" : "%*.1f/%s %s", (int)strlen(whole), (double)bar->done / scale, whole, units[unit]);
 }
 
 static void format_left(const struct bar *bar, double bytes_per_s, char *out, size_t size)
@@ -135,33 +137,34 @@ static void format_left(const struct bar *bar, double bytes_per_s, char *out, si
         snprintf(out, size, "%ld:%02ld left", whole / 60, whole % 60);
 }
 
-/* The bar takes what the words leave; on a narrow terminal the words leave first, from the end. */
+/* On a narrow terminal the words go first, from the last one; name and bar share what the words leave. */
 static void draw(struct bar *bar)
 {
-    enum { NAME_MAX_COLUMNS = 28, BAR_MIN = 12, BAR_MAX = 40 };
+    enum { NAME_MIN = 8, NAME_MAX_COLUMNS = 28, BAR_MIN = 10, BAR_MAX = 40, BAR_FRAME = 4, GAP = 2 };
     char line[1024] = "", name[256] = "", amount[48], left[48], rate[32], words[4][64];
     size_t width = terminal_width() - 1; /* a full last column would wrap */
     double bytes_per_s = speed(bar);
-    size_t kept = 1, used;
+    size_t kept = 1, used, for_bar;
 
     format_amount(bar, amount, sizeof amount);
     format_left(bar, bytes_per_s, left, sizeof left);
     snprintf(rate, sizeof rate, "%.1f MiB/s", bytes_per_s / (1 << 20));
     snprintf(words[0], sizeof words[0], "%-9s %3u%%", phase_name(bar->phase), percent(bar));
-    snprintf(words[1], sizeof words[1], "  %*s", (int)(2 * strlen(strchr(amount, '/')) - 1), amount);
-    snprintf(words[2], sizeof words[2], "  %12s", rate);
-    snprintf(words[3], sizeof words[3], "  %-12s", left);
+    snprintf(words[1], sizeof words[1], "  %s", amount);
+    snprintf(words[2], sizeof words[2], "  %10s", rate);
+    snprintf(words[3], sizeof words[3], "  %-9s", bar->phase == COSSLICE_PHASE_DONE ? "" : left);
     for (used = strlen(words[0]); kept < 4 && used + strlen(words[kept]) <= width; kept++)
         used += strlen(words[kept]);
 
-    if (width > used + 2 + 8) {
-        size_t room = width - used - 2;
-        used += append_columns(name, sizeof name, bar->name, room < NAME_MAX_COLUMNS ? room : NAME_MAX_COLUMNS) + 2;
+    for_bar = width >= used + BAR_FRAME + BAR_MIN ? BAR_FRAME + BAR_MIN : 0;
+    if (width >= used + for_bar + GAP + NAME_MIN) {
+        size_t room = width - used - for_bar - GAP;
+        used += append_columns(name, sizeof name, bar->name, room < NAME_MAX_COLUMNS ? room : NAME_MAX_COLUMNS) + GAP;
         strcat(strcat(line, name), "  ");
     }
     strcat(line, words[0]);
-    if (width >= used + 2 + BAR_MIN) {
-        size_t room = width - used - 4, cells, full;
+    if (for_bar) {
+        size_t room = width - used - BAR_FRAME, cells, full;
         cells = room < BAR_MAX ? room : BAR_MAX;
         full = bar->total > 0 ? (size_t)((double)bar->done / (double)bar->total * (double)cells) : 0;
         strcat(line, "  [");
@@ -202,8 +205,8 @@ void bar_show(struct bar *bar, uint32_t phase, uint64_t done, uint64_t total, ui
     double at_s = now_s();
     bool changed = phase != bar->phase;
 
-    if (changed)
-        bar->sample_count = 0;
+    if (changed && phase <= COSSLICE_PHASE_SENDING)
+        bar->sample_count = 0; /* hashing tells nothing about sending */
     bar->phase = phase;
     bar->done = done < total ? done : total;
     bar->total = total;
