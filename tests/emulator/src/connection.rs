@@ -24,6 +24,8 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Faults that act early look for the op in so much of a body.
+const PEEK: usize = 64 << 10;
 /// The largest slice that any SDK takes is 64 MiB; the form around it is small.
 const BODY_LIMIT: usize = 72 << 20;
 
@@ -80,6 +82,18 @@ struct Request<'a> {
     record: Recorded,
     picked: Picked,
     id: String,
+}
+
+impl Request<'_> {
+    fn pick(&mut self, shared: &Shared, op: &str, offset: Option<u64>) {
+        let subject = Subject {
+            op,
+            path: Some(&self.record.path),
+            offset,
+        };
+        self.picked = lock(&shared.faults).pick(&subject);
+        self.record.op = op.to_owned();
+    }
 }
 
 impl Connection<'_> {
@@ -158,11 +172,17 @@ impl Connection<'_> {
         }
     }
 
-    /// Reads the body on to `until`; sends 100 Continue first, if the peer waits for that.
-    fn read_body(&mut self, head: &Head, body: &mut BodyReader, until: usize) -> io::Result<()> {
+    /// Sends 100 Continue before the first byte, if the peer waits for that.
+    fn ask_for_body(&mut self, head: &Head, body: &BodyReader) -> io::Result<()> {
         if head.expects_continue() && !body.done() && self.buffer.filled().is_empty() {
             io::Write::write_all(&mut self.wire.stream, b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
+        Ok(())
+    }
+
+    /// Reads the body on to `until`.
+    fn read_body(&mut self, head: &Head, body: &mut BodyReader, until: usize) -> io::Result<()> {
+        self.ask_for_body(head, body)?;
         body.read_until(&mut self.wire, &mut self.buffer, until, &self.shared.stop)
     }
 
@@ -208,7 +228,7 @@ impl Connection<'_> {
     fn log(&self, request: &Request, reply: Option<&Reply>) {
         let mut record = request.record.clone();
         record.faults = request.picked.names();
-        record.body_read = self.buffer.filled().len() as u64;
+        record.body_read = record.body_read.max(self.buffer.filled().len() as u64);
         let json: Option<Value> = reply.and_then(|r| serde_json::from_slice(&r.body).ok());
         record.code = json.as_ref().and_then(|j| j["code"].as_i64());
         if let Some(reply) = reply {
@@ -265,33 +285,15 @@ impl Connection<'_> {
     /// An operation of the API.
     fn operate(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
         let shared = self.shared;
-        let name = String::from_utf8_lossy(&request.name.2).into_owned();
-        let pick = |op: &str, offset: Option<u64>| {
-            lock(&shared.faults).pick(&Subject {
-                op,
-                path: Some(&name),
-                offset,
-            })
-        };
-        let from_query = query_value(request.query, "op");
-        let early = lock(&shared.faults).any_early();
-        if early {
-            let mut op = from_query;
-            let mut until = 4 << 10;
-            while op.is_none() && !body.done() {
-                self.read_body(request.head, &mut body, until)?;
-                until += 16 << 10;
-                op = form::peek(self.buffer.filled(), "op");
+        let mut picked = false;
+        if lock(&shared.faults).any_early()
+            && let Some((op, offset)) = self.peek(&request, &mut body)?
+        {
+            request.pick(shared, &op, offset);
+            picked = true;
+            if let Some(keep) = self.early(&mut request, &mut body)? {
+                return Ok(keep);
             }
-            if let Some(op) = op {
-                let offset =
-                    form::peek(self.buffer.filled(), "offset").and_then(|o| o.trim().parse().ok());
-                request.picked = pick(&op, offset);
-                request.record.op = op;
-            }
-        }
-        if let Some(keep) = self.early(&mut request, &mut body)? {
-            return Ok(keep);
         }
         match self.read_body(request.head, &mut body, usize::MAX) {
             Err(e) if e.kind() == io::ErrorKind::FileTooLarge => {
@@ -304,18 +306,66 @@ impl Connection<'_> {
             }
             Ok(()) => {}
         }
-        let content_type = request.head.get("content-type").unwrap_or("");
-        let parsed = form::parse(content_type, self.buffer.filled(), request.query);
+        // Lent out, so that fields can point into it while the connection is used.
+        let buffer = std::mem::take(&mut self.buffer);
+        request.record.body_read = buffer.filled().len() as u64;
+        let kind = request.head.get("content-type").unwrap_or("");
+        let parsed = form::parse(kind, buffer.filled(), request.query);
         if let Ok(fields) = &parsed {
-            let op = fields.text("op").unwrap_or("");
-            if request.record.op.is_empty() {
-                request.record.op = op.to_owned();
-                request.picked = pick(op, fields.number("offset").flatten());
+            if !picked {
+                let op = fields.text("op").unwrap_or("");
+                request.pick(shared, op, fields.number("offset").flatten());
             }
             if shared.recorder.is_on() {
                 request.record.fields = record::fields(fields);
             }
         }
+        let ended = if picked {
+            None
+        } else {
+            self.early(&mut request, &mut body)?
+        };
+        let kept = match ended {
+            Some(keep) => Ok(keep),
+            None => self.carry_out(&mut request, parsed),
+        };
+        self.buffer = buffer;
+        kept
+    }
+
+    /// Reads just as much of the body as it takes to know the op, and the offset if a rule asks for it; `None` if
+    /// they do not come early.
+    fn peek(
+        &mut self,
+        request: &Request,
+        body: &mut BodyReader,
+    ) -> io::Result<Option<(String, Option<u64>)>> {
+        let wants_offset = lock(&self.shared.faults).any_offset();
+        let from_query = query_value(request.query, "op");
+        loop {
+            let start = self.buffer.filled();
+            let op = from_query.clone().or_else(|| form::peek(start, "op"));
+            let offset = form::peek(start, "offset").and_then(|o| o.trim().parse().ok());
+            let enough =
+                !wants_offset || offset.is_some() || op.as_deref() != Some("upload_slice_data");
+            if let (Some(op), true) = (op, enough) {
+                return Ok(Some((op, offset)));
+            }
+            if body.done() || start.len() >= PEEK {
+                return Ok(None);
+            }
+            self.ask_for_body(request.head, body)?;
+            body.read_some(&mut self.wire, &mut self.buffer, 16 << 10)?;
+        }
+    }
+
+    /// The operation and its reply, once the request is all here.
+    fn carry_out(
+        &mut self,
+        request: &mut Request,
+        parsed: Result<Fields, Fail>,
+    ) -> io::Result<bool> {
+        let shared = self.shared;
         let sign = request
             .head
             .get("authorization")
@@ -334,7 +384,7 @@ impl Connection<'_> {
         }
         if let (Some(_), Some(upload)) = (
             request.picked.modifier(Action::ExpireSession),
-            shared.store.upload(&name),
+            shared.store.upload(&request.record.path),
         ) {
             upload.expire_session(random::hex(settings.session_len));
         }
@@ -350,7 +400,7 @@ impl Connection<'_> {
             Some(fault) if !fault.commit && stands_in(fault.action) => None,
             _ => Some(
                 parsed
-                    .and_then(|fields| self.perform(&request, &settings, sign.as_deref(), &fields)),
+                    .and_then(|fields| self.perform(request, &settings, sign.as_deref(), &fields)),
             ),
         };
         if latency > 0 && shared.stop.wait(Duration::from_millis(latency)) {
@@ -364,7 +414,7 @@ impl Connection<'_> {
             }
             None => None,
         };
-        self.answer(&request, terminal.as_ref(), reply)
+        self.answer(request, terminal.as_ref(), reply)
     }
 
     /// Sends the reply, or what a fault makes of it.
@@ -446,13 +496,7 @@ impl Connection<'_> {
     /// `GET /appid/bucket/path`: public, as in a bucket that anybody may read.
     fn fetch(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
         let shared = self.shared;
-        request.record.op = "fetch".into();
-        let path = String::from_utf8_lossy(&request.name.2).into_owned();
-        request.picked = lock(&shared.faults).pick(&Subject {
-            op: "fetch",
-            path: Some(&path),
-            offset: None,
-        });
+        request.pick(shared, "fetch", None);
         if let Some(keep) = self.early(&mut request, &mut body)? {
             return Ok(keep);
         }

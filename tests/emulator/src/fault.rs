@@ -251,6 +251,11 @@ impl Faults {
         self.rules.iter().any(|r| r.fault.action.is_early())
     }
 
+    /// Is there a rule for one offset?
+    pub fn any_offset(&self) -> bool {
+        self.rules.iter().any(|r| r.fault.offset.is_some())
+    }
+
     pub fn pick(&mut self, request: &Subject) -> Picked {
         let mut picked = Picked::default();
         for (number, rule) in self.rules.iter_mut().enumerate() {
