@@ -74,8 +74,27 @@ pub fn fail_reply(fail: &Fail, id: &str, settings: &Settings) -> Reply {
     )
 }
 
+/// The reply that a fault makes up.
+pub fn made_up(fault: &Fault, id: &str, settings: &Settings) -> Reply {
+    if fault.action == Action::Redirect {
+        let mut reply = Reply::new(fault.status.unwrap_or(302), "text/html", "");
+        reply
+            .headers
+            .push(("Location", fault.to.clone().unwrap_or_default()));
+        return reply;
+    }
+    if let Some(code) = fault.code {
+        let message = fault.message.as_deref().unwrap_or("ERROR_BY_FAULT");
+        let fail = Fail::new(fault.status.unwrap_or(200), code, message);
+        return fail_reply(&fail, id, settings);
+    }
+    let status = fault.status.unwrap_or(503);
+    let (kind, text) = canned(fault.body.as_deref().unwrap_or("html"), status, id);
+    Reply::new(status, kind, text)
+}
+
 /// The bodies that proxies and the newer API send instead of JSON (protocol 7).
-pub fn canned(body: &str, status: u16, id: &str) -> (&'static str, String) {
+fn canned(body: &str, status: u16, id: &str) -> (&'static str, String) {
     match body {
         "html" => (
             "text/html",

@@ -1,11 +1,10 @@
 //! One connection: request after request, each through reading, faults, the operation and the reply.
 
-use crate::answer::{canned, distort, fail_reply, preflight, reply_to, request_id};
+use crate::answer::{distort, fail_reply, made_up, preflight, reply_to, request_id};
 use crate::clock;
 use crate::codes::{self, Fail};
 use crate::control;
 use crate::fault::{Action, Fault, Picked, Subject};
-use crate::fetch;
 use crate::form::{self, Fields};
 use crate::operation::{Call, Done, needs_one_time};
 use crate::page;
@@ -66,26 +65,26 @@ pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) 
     }
 }
 
-struct Connection<'a> {
-    wire: Wire,
+pub struct Connection<'a> {
+    pub wire: Wire,
     buffer: Buffer,
     number: u64,
-    shared: &'a Shared,
+    pub shared: &'a Shared,
 }
 
 /// An API request while it is being dealt with.
-struct Request<'a> {
-    head: &'a Head,
+pub struct Request<'a> {
+    pub head: &'a Head,
     query: &'a str,
     /// appid, bucket, decoded path.
-    name: (String, String, Vec<u8>),
+    pub name: (String, String, Vec<u8>),
     record: Recorded,
-    picked: Picked,
-    id: String,
+    pub picked: Picked,
+    pub id: String,
 }
 
 impl Request<'_> {
-    fn pick(&mut self, shared: &Shared, op: &str, offset: Option<u64>) {
+    pub fn pick(&mut self, shared: &Shared, op: &str, offset: Option<u64>) {
         let subject = Subject {
             op,
             path: Some(&self.record.path),
@@ -181,7 +180,12 @@ impl Connection<'_> {
     }
 
     /// Reads the body on to `until`.
-    fn read_body(&mut self, head: &Head, body: &mut BodyReader, until: usize) -> io::Result<()> {
+    pub fn read_body(
+        &mut self,
+        head: &Head,
+        body: &mut BodyReader,
+        until: usize,
+    ) -> io::Result<()> {
         self.ask_for_body(head, body)?;
         body.read_until(&mut self.wire, &mut self.buffer, until, &self.shared.stop)
     }
@@ -202,7 +206,17 @@ impl Connection<'_> {
         Ok(false)
     }
 
-    fn add_headers(&self, reply: &mut Reply, head: &Head, id: Option<&str>) {
+    fn made_up(&self, fault: &Fault, request: &Request) -> Reply {
+        let mut reply = made_up(fault, &request.id, &self.shared.settings());
+        self.add_headers(&mut reply, request.head, Some(&request.id));
+        if fault.action == Action::EarlyReply {
+            reply.headers.retain(|(name, _)| *name != "Connection");
+            reply.headers.push(("Connection", "close".into()));
+        }
+        reply
+    }
+
+    pub fn add_headers(&self, reply: &mut Reply, head: &Head, id: Option<&str>) {
         reply.headers.push(("Server", "tencent-cos".into()));
         reply.headers.push(("Date", clock::http_date(self.now())));
         if let Some(id) = id {
@@ -225,7 +239,7 @@ impl Connection<'_> {
     }
 
     /// Completes the record; call it before the reply leaves.
-    fn log(&self, request: &Request, reply: Option<&Reply>) {
+    pub fn log(&self, request: &Request, reply: Option<&Reply>) {
         let mut record = request.record.clone();
         record.faults = request.picked.names();
         record.body_read = record.body_read.max(self.buffer.filled().len() as u64);
@@ -254,7 +268,11 @@ impl Connection<'_> {
     }
 
     /// Applies faults that act before the body is read; `Some` ends the request.
-    fn early(&mut self, request: &mut Request, body: &mut BodyReader) -> io::Result<Option<bool>> {
+    pub fn early(
+        &mut self,
+        request: &mut Request,
+        body: &mut BodyReader,
+    ) -> io::Result<Option<bool>> {
         if let Some(slow) = request.picked.modifier(Action::Bandwidth) {
             body.bytes_per_s = slow.bytes_per_s;
         }
@@ -418,7 +436,7 @@ impl Connection<'_> {
     }
 
     /// Sends the reply, or what a fault makes of it.
-    fn answer(
+    pub fn answer(
         &mut self,
         request: &Request,
         fault: Option<&Fault>,
@@ -492,100 +510,10 @@ impl Connection<'_> {
         };
         call.run(op)
     }
-
-    /// `GET /appid/bucket/path`: public, as in a bucket that anybody may read.
-    fn fetch(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
-        let shared = self.shared;
-        request.pick(shared, "fetch", None);
-        if let Some(keep) = self.early(&mut request, &mut body)? {
-            return Ok(keep);
-        }
-        self.read_body(request.head, &mut body, usize::MAX)?;
-        if let Some(delay) = request.picked.modifier(Action::Delay)
-            && shared
-                .stop
-                .wait(Duration::from_millis(delay.ms.unwrap_or(0)))
-        {
-            return Ok(false);
-        }
-        if let Some(fault) = request.picked.terminal.clone()
-            && (stands_in(fault.action) || fault.action == Action::DropAfterCommit)
-        {
-            return self.answer(&request, Some(&fault), None);
-        }
-        let cut = request
-            .picked
-            .terminal
-            .as_ref()
-            .filter(|f| f.action == Action::Cut);
-        let found = match (
-            request.name.0 == shared.account.app_id,
-            request.name.1 == shared.account.bucket,
-        ) {
-            (true, true) => path::check_name(request.name.2.clone())
-                .and_then(|path| fetch::find(&shared.store, &path)),
-            (false, _) => Err(codes::appid_unknown()),
-            _ => Err(codes::bucket_absent()),
-        };
-        match found {
-            Ok(content) => {
-                let (mut reply, range) = content.head(request.head.get("range"));
-                self.add_headers(&mut reply, request.head, Some(&request.id));
-                self.log(&request, Some(&reply));
-                let no_body = request.head.method == "HEAD";
-                reply.write(&mut self.wire.stream, true, Some(range.1))?;
-                let len = cut.map_or(range.1, |f| f.at.unwrap_or(0).min(range.1));
-                if !no_body {
-                    content.send(&mut self.wire.stream, range.0, len)?;
-                }
-                Ok(cut.is_none())
-            }
-            Err(fail) => {
-                let mut reply = fail_reply(&fail, &request.id, &shared.settings());
-                self.add_headers(&mut reply, request.head, Some(&request.id));
-                self.answer(&request, None, Some(reply))
-            }
-        }
-    }
-
-    /// The reply that a fault makes up.
-    fn made_up(&self, fault: &Fault, request: &Request) -> Reply {
-        let mut reply = match fault.action {
-            Action::Redirect => {
-                let mut reply = Reply::new(fault.status.unwrap_or(302), "text/html", "");
-                reply
-                    .headers
-                    .push(("Location", fault.to.clone().unwrap_or_default()));
-                reply
-            }
-            _ => match fault.code {
-                Some(code) => {
-                    let message = fault
-                        .message
-                        .clone()
-                        .unwrap_or_else(|| "ERROR_BY_FAULT".into());
-                    let fail = Fail::new(fault.status.unwrap_or(200), code, message);
-                    fail_reply(&fail, &request.id, &self.shared.settings())
-                }
-                None => {
-                    let status = fault.status.unwrap_or(503);
-                    let (kind, text) =
-                        canned(fault.body.as_deref().unwrap_or("html"), status, &request.id);
-                    Reply::new(status, kind, text)
-                }
-            },
-        };
-        self.add_headers(&mut reply, request.head, Some(&request.id));
-        if fault.action == Action::EarlyReply {
-            reply.headers.retain(|(name, _)| *name != "Connection");
-            reply.headers.push(("Connection", "close".into()));
-        }
-        reply
-    }
 }
 
 /// Actions that answer (or not) in the operation's stead, unless `commit` is set.
-fn stands_in(action: Action) -> bool {
+pub fn stands_in(action: Action) -> bool {
     use Action::{Code, DropBeforeCommit, Redirect, Stall, Status};
     matches!(action, DropBeforeCommit | Stall | Status | Code | Redirect)
 }

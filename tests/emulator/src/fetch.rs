@@ -1,18 +1,82 @@
 //! Getting an object back.
 
+use crate::answer::fail_reply;
 use crate::codes::{self, Fail};
+use crate::connection::{Connection, Request, stands_in};
+use crate::fault::Action;
+use crate::path;
 use crate::reply::Reply;
 use crate::store::Store;
+use crate::wire::BodyReader;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::TcpStream;
+use std::time::Duration;
 
-pub struct Content {
+impl Connection<'_> {
+    /// `GET /appid/bucket/path`: public, as in a bucket that anybody may read.
+    pub fn fetch(&mut self, mut request: Request, mut body: BodyReader) -> io::Result<bool> {
+        let shared = self.shared;
+        request.pick(shared, "fetch", None);
+        if let Some(keep) = self.early(&mut request, &mut body)? {
+            return Ok(keep);
+        }
+        self.read_body(request.head, &mut body, usize::MAX)?;
+        if let Some(delay) = request.picked.modifier(Action::Delay)
+            && shared
+                .stop
+                .wait(Duration::from_millis(delay.ms.unwrap_or(0)))
+        {
+            return Ok(false);
+        }
+        if let Some(fault) = request.picked.terminal.clone()
+            && (stands_in(fault.action) || fault.action == Action::DropAfterCommit)
+        {
+            return self.answer(&request, Some(&fault), None);
+        }
+        let cut = request
+            .picked
+            .terminal
+            .as_ref()
+            .filter(|f| f.action == Action::Cut);
+        let found = match (
+            request.name.0 == shared.account.app_id,
+            request.name.1 == shared.account.bucket,
+        ) {
+            (true, true) => {
+                path::check_name(request.name.2.clone()).and_then(|path| find(&shared.store, &path))
+            }
+            (false, _) => Err(codes::appid_unknown()),
+            _ => Err(codes::bucket_absent()),
+        };
+        match found {
+            Ok(content) => {
+                let (mut reply, range) = content.head(request.head.get("range"));
+                self.add_headers(&mut reply, request.head, Some(&request.id));
+                self.log(&request, Some(&reply));
+                let no_body = request.head.method == "HEAD";
+                reply.write(&mut self.wire.stream, true, Some(range.1))?;
+                let len = cut.map_or(range.1, |f| f.at.unwrap_or(0).min(range.1));
+                if !no_body {
+                    content.send(&mut self.wire.stream, range.0, len)?;
+                }
+                Ok(cut.is_none())
+            }
+            Err(fail) => {
+                let mut reply = fail_reply(&fail, &request.id, &shared.settings());
+                self.add_headers(&mut reply, request.head, Some(&request.id));
+                self.answer(&request, None, Some(reply))
+            }
+        }
+    }
+}
+
+struct Content {
     file: File,
     len: u64,
 }
 
-pub fn find(store: &Store, path: &str) -> Result<Content, Fail> {
+fn find(store: &Store, path: &str) -> Result<Content, Fail> {
     let Some(object) = store.object(path) else {
         // An unfinished upload occupies the name but cannot be read (protocol 6.3).
         return Err(if store.upload(path).is_some() {
@@ -32,7 +96,7 @@ pub fn find(store: &Store, path: &str) -> Result<Content, Fail> {
 
 impl Content {
     /// The reply's head, and which bytes go with it: (start, length).
-    pub fn head(&self, range: Option<&str>) -> (Reply, (u64, u64)) {
+    fn head(&self, range: Option<&str>) -> (Reply, (u64, u64)) {
         let mut reply = Reply::new(200, "application/octet-stream", "");
         reply.headers.push(("Accept-Ranges", "bytes".into()));
         match range.and_then(|r| parse_range(r, self.len)) {
@@ -54,7 +118,7 @@ impl Content {
     }
 
     /// std's copy from file to socket stays in the kernel where it can.
-    pub fn send(mut self, stream: &mut TcpStream, start: u64, len: u64) -> io::Result<()> {
+    fn send(mut self, stream: &mut TcpStream, start: u64, len: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(start))?;
         let sent = io::copy(&mut self.file.take(len), stream)?;
         if sent == len {

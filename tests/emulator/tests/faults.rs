@@ -568,3 +568,32 @@ fn control_and_records() {
     client.simple("/a b", "upload_slice_list").data();
     assert_eq!(client.get("/_emulator/requests").json(), json!([]));
 }
+
+#[test]
+fn early_faults_find_an_op_that_comes_late() {
+    let (server, _) = with_faults(&json!([{"op": "stat", "do": "drop_before_body"}]));
+    let send = |kind: &str, body: &[u8]| {
+        let mut client = Client::new(server.emulator.port());
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Type: {kind}",
+            target("/x"),
+            multi()
+        );
+        client.send_request(&head, body);
+        client
+    };
+    assert!(send("application/x-www-form-urlencoded", b"op=stat").closed());
+    assert!(send("application/json", br#"{"op":"stat"}"#).closed());
+    let padding = vec![b'x'; 300_000];
+    let late = common::multipart(&[("padding", &padding), ("op", b"stat")], "B");
+    assert!(send("multipart/form-data; boundary=B", &late).closed());
+    let mut fine = send("application/json", br#"{"op":"upload_slice_list"}"#);
+    assert_eq!(fine.receive(false).unwrap().outcome(), (404, -197));
+    let all: Vec<_> = server
+        .emulator
+        .requests()
+        .iter()
+        .map(|r| r.faults.len())
+        .collect();
+    assert_eq!(all, [1, 1, 1, 0]);
+}
