@@ -1,0 +1,118 @@
+# Everything a user or CI does. Artifacts go to build/, cargo's own files to target/.
+#
+#   make demo [FILE=...]                build, upload a file to a local emulator, fetch it back, compare
+#   make test                           all tests
+#   make lib                            build/lib: shared and static library
+#   make header                         include/cosslice.h from src/ffi
+#   make install [PREFIX=] [DESTDIR=]   header, libraries, pkg-config file
+
+CARGO   ?= cargo
+CC      ?= cc
+PYTHON  ?= python3
+CFLAGS  ?= -O2
+CFLAGS_STRICT = -std=c99 -Wall -Wextra -Wpedantic -Werror
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI     := $(shell sed -n 's/^const ABI: &str = "\(.*\)";/\1/p' build.rs)
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+BUILD   := build
+SONAME  := libcosslice.so.$(ABI)
+RUST_SOURCES := $(shell find src tests/emulator/src -name '*.rs') Cargo.toml Cargo.lock build.rs
+
+.PHONY: all lib header emulator examples demo test install clean fmt lint ci
+
+all: lib emulator examples
+
+# --- the library ---------------------------------------------------------------------------------------------------
+
+lib: $(BUILD)/lib/libcosslice.so $(BUILD)/lib/libcosslice.a
+
+# One build for each kind: an rlib beside the cdylib would turn LTO off.
+$(BUILD)/lib/libcosslice.so: $(RUST_SOURCES)
+	$(CARGO) rustc --release --locked --lib --crate-type cdylib
+	mkdir -p $(@D)
+	cp $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
+	ln -sf libcosslice.so.$(VERSION) $(@D)/$(SONAME)
+	ln -sf $(SONAME) $@
+
+$(BUILD)/lib/libcosslice.a: $(RUST_SOURCES) | $(BUILD)/lib/libcosslice.so
+	$(CARGO) rustc --release --locked --lib --crate-type staticlib
+	mkdir -p $(@D)
+	cp $(TARGET)/release/libcosslice.a $@
+
+header:
+	BLESS=1 $(CARGO) test --locked --test header
+
+emulator: $(BUILD)/bin/cosslice-emulator
+
+$(BUILD)/bin/cosslice-emulator: $(RUST_SOURCES)
+	$(CARGO) build --release --locked -p cosslice-emulator
+	mkdir -p $(@D)
+	cp $(TARGET)/release/cosslice-emulator $@
+
+# --- C examples ----------------------------------------------------------------------------------------------------
+
+EXAMPLES := $(patsubst bindings/c/%.c,$(BUILD)/bin/%,$(wildcard bindings/c/*.c))
+
+examples: $(EXAMPLES)
+
+LINK_C = -L$(BUILD)/lib -lcosslice -Wl,-rpath,'$$ORIGIN/../lib'
+
+$(BUILD)/bin/cosslice-put: bindings/c/cosslice-put.c $(wildcard bindings/c/put/*.[ch]) include/cosslice.h | $(BUILD)/lib/libcosslice.so
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS_STRICT) $(CFLAGS) -Iinclude $< $(wildcard bindings/c/put/*.c) -o $@ $(LINK_C)
+
+$(BUILD)/bin/%: bindings/c/%.c include/cosslice.h | $(BUILD)/lib/libcosslice.so
+	mkdir -p $(@D)
+	$(CC) $(CFLAGS_STRICT) $(CFLAGS) -Iinclude $< -o $@ $(LINK_C)
+
+# --- what people run -----------------------------------------------------------------------------------------------
+
+demo: all
+	@sh bindings/c/demo.sh $(if $(FILE),"$(FILE)")
+
+test: all venv
+	$(CARGO) test --locked --workspace
+	CC="$(CC)" sh tests/c/header.sh
+	CC="$(CC)" sh tests/c/run.sh
+	sh tests/install.sh
+	COSSLICE_EMULATOR=$(CURDIR)/$(BUILD)/bin/cosslice-emulator $(VENV)/bin/python -m pytest -q bindings/python
+
+VENV := $(BUILD)/venv
+
+.PHONY: venv
+venv: $(VENV)/.installed
+
+# Not editable: what is tested is the wheel that users get.
+$(VENV)/.installed: $(RUST_SOURCES) $(shell find bindings/python -name '*.py' -not -path '*/tests/*') bindings/python/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check './bindings/python[test]'
+	touch $@
+
+# --- installing ----------------------------------------------------------------------------------------------------
+
+install: lib
+	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	install -m 644 include/cosslice.h '$(DESTDIR)$(INCLUDEDIR)/'
+	install -m 755 $(BUILD)/lib/libcosslice.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/'
+	ln -sf libcosslice.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libcosslice.so'
+	install -m 644 $(BUILD)/lib/libcosslice.a '$(DESTDIR)$(LIBDIR)/'
+	sed -e 's|@VERSION@|$(VERSION)|' bindings/c/cosslice.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/cosslice.pc'
+
+# --- upkeep --------------------------------------------------------------------------------------------------------
+
+fmt:
+	$(CARGO) fmt --all
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+clean:
+	rm -rf $(BUILD)
+	$(CARGO) clean

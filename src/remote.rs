@@ -1,0 +1,436 @@
+//! The object on the server: opening an upload of it, looking at what is there, settling what is in doubt.
+//!
+//! The order of things within one upload is decided in `upload`; here is what each of them takes.
+
+use std::sync::Arc;
+
+use crate::config::{Opt, Settings};
+use crate::error::{Error, Status};
+use crate::exchange::{Exchange, OwnDesk};
+use crate::protocol::{Addresses, Answer, Class, Content, Facts, Fault, Plan, Standing, Step};
+use crate::report::{Level, Reporter};
+use crate::resume::{SliceSet, Token, Verdict, judge};
+use crate::source::{Bytes, Nothing};
+
+/// Rounds of opening and looking before the name is given up: somebody else keeps changing it.
+const ROUNDS: u32 = 4;
+
+/// What OVERWRITE allows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overwrite {
+    /// Nothing.
+    Never,
+    /// To take the place of an object.
+    Replace,
+    /// Also to discard an unfinished upload of other content.
+    Discard,
+}
+
+impl Overwrite {
+    /// From the option.
+    pub fn of(settings: &Settings) -> Self {
+        match settings.number(Opt::Overwrite) {
+            0 => Overwrite::Never,
+            1 => Overwrite::Replace,
+            _ => Overwrite::Discard,
+        }
+    }
+}
+
+/// The object that one upload is about.
+pub struct Remote {
+    /// How to ask.
+    pub exchange: Arc<Exchange>,
+    /// Whom to tell.
+    pub reporter: Arc<Reporter>,
+    /// What may be done to what is there.
+    pub overwrite: Overwrite,
+    /// Whether an unfinished upload may be continued.
+    pub resume: bool,
+    /// The slice size to ask for.
+    pub slice_size: u64,
+    /// Left behind by an earlier upload.
+    pub token: Option<Arc<Token>>,
+}
+
+/// How an upload begins.
+pub enum Opening {
+    /// The server has the content: nothing to send.
+    There(Addresses),
+    /// Send what is missing.
+    Ready {
+        /// The upload.
+        plan: Plan,
+        /// What is there.
+        stored: SliceSet,
+        /// The token vouches for what is there.
+        by_token: bool,
+    },
+}
+
+/// What a look at the name shows.
+enum Look {
+    Standing(Standing),
+    Complete(Addresses),
+    Gone,
+}
+
+impl Remote {
+    /// Carries a step through on the calling thread.
+    fn ask(&self, step: &Step<'_>, bytes: &dyn Bytes) -> Result<Answer, Fault> {
+        let desk = OwnDesk(Arc::clone(&self.reporter));
+        self.exchange.run(step, bytes, &desk)
+    }
+
+    /// One line for the logger.
+    pub fn log(&self, level: Level, line: impl FnOnce() -> String) {
+        if self.reporter.wants(level) {
+            self.reporter.log(level, &line());
+        }
+    }
+
+    /// Opens an upload, or continues one that is known to be of this content.
+    pub fn open(&self, content: &Content) -> Result<Opening, Error> {
+        for _ in 0..ROUNDS {
+            let step = Step::Open(content, self.slice_size);
+            let fault = match self.ask(&step, &Nothing) {
+                Ok(Answer::Instant(addresses)) => {
+                    self.log(Level::Info, || {
+                        "the server has this content already: nothing to send".into()
+                    });
+                    return Ok(Opening::There(addresses));
+                }
+                Ok(Answer::Opened(plan)) => {
+                    self.log(Level::Info, || {
+                        format!(
+                            "opened an upload of {} bytes in slices of {}{}",
+                            plan.size,
+                            plan.slice_size,
+                            if plan.serial {
+                                ", one after another"
+                            } else {
+                                ""
+                            }
+                        )
+                    });
+                    let stored = SliceSet::new(plan.size, plan.slice_size);
+                    return Ok(Opening::Ready {
+                        plan,
+                        stored,
+                        by_token: false,
+                    });
+                }
+                Ok(_) => return Err(misread()),
+                Err(fault) => fault,
+            };
+            match fault.class {
+                Class::Unfinished | Class::Foreign => {
+                    if let Some(opening) = self.take_up(content, &fault)? {
+                        return Ok(opening);
+                    }
+                }
+                Class::Same => {
+                    return match self.facts()? {
+                        Some(facts) if is_this(&facts, content) => {
+                            Ok(Opening::There(facts.addresses))
+                        }
+                        _ => Err(fault.error),
+                    };
+                }
+                _ => return Err(fault.error),
+            }
+        }
+        Err(Error::new(
+            Status::Conflict,
+            "what holds the name keeps changing: somebody else is uploading to it; try again later",
+        ))
+    }
+
+    /// Deals with an unfinished upload that holds the name. `None`: it is out of the way, open again.
+    fn take_up(&self, content: &Content, fault: &Fault) -> Result<Option<Opening>, Error> {
+        let expected = content.size.div_ceil(64 << 10);
+        let standing = match self.look(expected)? {
+            Look::Gone => return Ok(None),
+            Look::Complete(addresses) => {
+                return match self.facts()? {
+                    Some(facts) if is_this(&facts, content) => Ok(Some(Opening::There(addresses))),
+                    _ if self.overwrite >= Overwrite::Replace => Ok(None),
+                    _ => Err(reworded(
+                        fault,
+                        Status::Exists,
+                        "another object was finished under this name meanwhile; set OVERWRITE to 1 to replace it",
+                    )),
+                };
+            }
+            Look::Standing(standing) => standing,
+        };
+        let verdict = if self.resume {
+            let subject = self.exchange.wire.subject();
+            judge(&standing, content, self.token.as_deref(), subject)
+        } else {
+            Verdict::Other("RESUME is 0".into())
+        };
+        match verdict {
+            Verdict::Same { stored, by_token } => {
+                self.log(Level::Info, || {
+                    format!(
+                        "continuing an unfinished upload: {} of {} bytes are there",
+                        stored.bytes(),
+                        content.size
+                    )
+                });
+                Ok(Some(Opening::Ready {
+                    plan: standing.plan,
+                    stored,
+                    by_token,
+                }))
+            }
+            Verdict::Other(_) if self.overwrite == Overwrite::Discard => {
+                self.discard()?;
+                Ok(None)
+            }
+            Verdict::Other(why) => Err(reworded(
+                fault,
+                Status::Conflict,
+                &format!(
+                    "an unfinished upload holds the name, and {why}; set OVERWRITE to 2 to discard it, or continue it \
+                     with its content (file, buffer or a hash pass) or its RESUME_TOKEN"
+                ),
+            )),
+        }
+    }
+
+    /// Throws an unfinished upload away, but never an object.
+    fn discard(&self) -> Result<(), Error> {
+        if self.facts()?.is_some_and(|facts| facts.is_complete()) {
+            return Err(Error::new(
+                Status::Conflict,
+                "an unfinished upload of other content holds the name of an existing object, and COS can only delete \
+                 both; delete or finish it by hand, nothing was touched",
+            ));
+        }
+        self.log(Level::Warn, || {
+            "discarding an unfinished upload of other content (OVERWRITE is 2)".into()
+        });
+        match self.ask(&Step::Discard, &Nothing) {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.class == Class::NotFound => Ok(()),
+            Err(fault) => Err(fault.error),
+        }
+    }
+
+    fn look(&self, expected: u64) -> Result<Look, Error> {
+        match self.ask(&Step::List { expected }, &Nothing) {
+            Ok(Answer::Standing(standing)) => Ok(Look::Standing(standing)),
+            Ok(Answer::Complete(addresses)) => Ok(Look::Complete(addresses)),
+            Ok(_) => Err(misread()),
+            Err(fault) if fault.class == Class::NotFound => Ok(Look::Gone),
+            Err(fault) => Err(fault.error),
+        }
+    }
+
+    /// What the server knows of the object; `None` when there is none.
+    fn facts(&self) -> Result<Option<Facts>, Error> {
+        match self.ask(&Step::Inspect, &Nothing) {
+            Ok(Answer::Facts(facts)) => Ok(Some(facts)),
+            Ok(_) => Err(misread()),
+            Err(fault) if fault.class == Class::NotFound => Ok(None),
+            Err(fault) => Err(fault.error),
+        }
+    }
+
+    /// After the server lost track of an upload: how it goes on. Content that this very upload has sent is known.
+    pub fn look_again(&self, content: &Content, plan: &Plan) -> Result<Opening, Error> {
+        let expected = content.size.div_ceil(plan.slice_size);
+        match self.look(expected)? {
+            Look::Gone => self.open(content),
+            Look::Complete(addresses) => match self.facts()? {
+                Some(facts) if is_this(&facts, content) => Ok(Opening::There(addresses)),
+                _ => Err(Error::new(
+                    Status::Conflict,
+                    "another upload of other content was finished under this name meanwhile",
+                )),
+            },
+            Look::Standing(standing) if standing.plan.session == plan.session => {
+                let stored =
+                    SliceSet::from_parts(content.size, standing.plan.slice_size, &standing.parts);
+                let plan = Plan {
+                    size: content.size,
+                    declared: plan.declared,
+                    ..standing.plan
+                };
+                Ok(Opening::Ready {
+                    plan,
+                    stored,
+                    by_token: false,
+                })
+            }
+            Look::Standing(standing) => {
+                match judge(&standing, content, None, self.exchange.wire.subject()) {
+                    Verdict::Same { stored, .. } => Ok(Opening::Ready {
+                        plan: standing.plan,
+                        stored,
+                        by_token: false,
+                    }),
+                    Verdict::Other(why) => Err(Error::new(
+                        Status::Conflict,
+                        format!("another upload took the name meanwhile, and {why}"),
+                    )),
+                }
+            }
+        }
+    }
+
+    /// Puts the slices together. When no answer is sure, looks whether it happened.
+    pub fn commit(&self, plan: &Plan, content: &Content) -> Result<Addresses, Fault> {
+        let fault = match self.ask(&Step::Commit(plan), &Nothing) {
+            Ok(Answer::Stored(addresses)) => return Ok(addresses),
+            Ok(_) => return Err(misread().into()),
+            Err(fault) => fault,
+        };
+        // A second try of a finish whose first reply was lost finds the upload gone.
+        let doubtful = fault.ambiguous
+            || matches!(
+                fault.class,
+                Class::Lost | Class::Exists | Class::Same | Class::NotFound | Class::Restart
+            );
+        if doubtful && self.reporter.interrupt.check().is_ok() {
+            self.log(Level::Warn, || {
+                format!(
+                    "looking whether the object is there, for: {}",
+                    fault.error.message
+                )
+            });
+            if let Ok(Some(addresses)) = self.is_there(content) {
+                return Ok(addresses);
+            }
+        }
+        Err(fault)
+    }
+
+    /// The content in one request.
+    pub fn single(&self, content: &Content, bytes: &dyn Bytes) -> Result<Addresses, Error> {
+        for _ in 0..ROUNDS {
+            let fault = match self.ask(&Step::Single(content), bytes) {
+                Ok(Answer::Stored(addresses)) => return Ok(addresses),
+                Ok(_) => return Err(misread()),
+                Err(fault) => fault,
+            };
+            match fault.class {
+                // An earlier try of our own may have done it.
+                Class::Same | Class::Exists | Class::Retry | Class::Slow
+                    if fault.class == Class::Same || fault.ambiguous =>
+                {
+                    return match self.is_there(content) {
+                        Ok(Some(addresses)) if content.fingerprint.is_some() => Ok(addresses),
+                        _ => Err(fault.error),
+                    };
+                }
+                Class::Unfinished | Class::Foreign if self.overwrite == Overwrite::Discard => {
+                    self.discard()?;
+                }
+                Class::Unfinished | Class::Foreign => {
+                    return Err(reworded(
+                        &fault,
+                        Status::Conflict,
+                        "an unfinished upload holds the name; set OVERWRITE to 2 to discard it",
+                    ));
+                }
+                _ => return Err(fault.error),
+            }
+        }
+        Err(Error::new(
+            Status::Conflict,
+            "what holds the name keeps changing: somebody else is uploading to it; try again later",
+        ))
+    }
+
+    /// Whether the object is there with this content. Where no digest can tell, whether nothing of it is unfinished.
+    fn is_there(&self, content: &Content) -> Result<Option<Addresses>, Error> {
+        let Some(facts) = self.facts()? else {
+            return Ok(None);
+        };
+        if is_this(&facts, content) {
+            return Ok(Some(facts.addresses));
+        }
+        let could_be = facts.is_complete()
+            && facts.size == Some(content.size)
+            && (facts.digest.is_none() || content.fingerprint.is_none());
+        if !could_be {
+            return Ok(None);
+        }
+        match self.look(content.size.div_ceil(64 << 10))? {
+            Look::Complete(addresses) => Ok(Some(addresses)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Compares the finished object with what was sent. Whether it was found equal; an error when it differs.
+    pub fn verify(&self, content: &Content) -> Result<bool, Error> {
+        let facts = match self.facts() {
+            Ok(Some(facts)) => facts,
+            Ok(None) => {
+                return Err(Error::new(
+                    Status::Integrity,
+                    "the server finished the upload, but shows no object under the name",
+                ));
+            }
+            Err(error) if error.status == Status::Canceled => return Err(error),
+            Err(error) => {
+                // The object is there; that it cannot be looked at makes it no failure.
+                self.log(Level::Warn, || {
+                    format!("the object could not be verified: {}", error.message)
+                });
+                return Ok(false);
+            }
+        };
+        let digest = content.fingerprint.as_ref().map(|print| print.digest);
+        if facts.size != Some(content.size) || facts.stored != Some(content.size) {
+            return Err(Error::new(
+                Status::Integrity,
+                format!(
+                    "the server shows {} of {} bytes of the object, {} were sent",
+                    show(facts.stored),
+                    show(facts.size),
+                    content.size
+                ),
+            ));
+        }
+        match (facts.digest, digest) {
+            (Some(theirs), Some(ours)) if theirs != ours => Err(Error::new(
+                Status::Integrity,
+                format!("the object's SHA-1 is {theirs} on the server, {ours} was sent"),
+            )),
+            (Some(_), Some(_)) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Whether what the server knows is this content for sure.
+fn is_this(facts: &Facts, content: &Content) -> bool {
+    let ours = content.fingerprint.as_ref().map(|print| print.digest);
+    facts.is_complete()
+        && facts.size == Some(content.size)
+        && ours.is_some()
+        && facts.digest == ours
+}
+
+fn show(number: Option<u64>) -> String {
+    number.map_or_else(|| "an unknown number".into(), |n| n.to_string())
+}
+
+fn misread() -> Error {
+    Error::new(
+        Status::Panic,
+        "a reply was read as the answer to another question",
+    )
+}
+
+/// The server's refusal in words that say what to do.
+fn reworded(fault: &Fault, status: Status, message: &str) -> Error {
+    let mut error = fault.error.clone();
+    error.status = status;
+    error.retryable = false;
+    error.with_message(message)
+}

@@ -1,0 +1,504 @@
+//! The state machine of one upload: the only file that knows the order of things.
+
+use std::sync::Arc;
+
+use crate::config::{MAX_SLICES, Opt, Settings};
+use crate::engine::{Crew, Engine, Job, Load, ScopedCrew, is_recoverable};
+use crate::error::{Error, Status};
+use crate::exchange::Exchange;
+use crate::hash::{Digest, Fingerprint, Tally};
+use crate::protocol::v4::V4;
+use crate::protocol::{Addresses, Class, Content, Fault};
+use crate::push::Push;
+use crate::remote::{Opening, Overwrite, Remote};
+use crate::report::{Level, Logger, Phase, Reporter, put};
+use crate::resume::Token;
+use crate::retry::{Meter, Pace};
+use crate::sign::{Clock, Credentials, Signer, Signing};
+use crate::source::{Bytes, FileSource, Memory, allocate};
+use crate::transport::{Link, pulse};
+
+/// Bytes read at a time for the fingerprint.
+const HASH_READ: usize = 256 << 10;
+/// Times that an upload looks at the server's list to mend a fault, before the fault is the caller's.
+pub const MENDS: u32 = 2;
+
+/// What a config gives to each of its uploads.
+pub struct Parts {
+    /// The options as they are now.
+    pub settings: Settings,
+    /// The connections, shared with other uploads.
+    pub link: Arc<Link>,
+    /// The server's clock as far as it is known, shared with other uploads.
+    pub clock: Arc<Clock>,
+    /// The signer callback.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// The logger and its highest level.
+    pub logger: Option<(Level, Arc<dyn Logger>)>,
+}
+
+/// One upload of one object.
+pub struct Upload {
+    remote: Remote,
+    settings: Settings,
+    state: State,
+    addresses: Addresses,
+    digest: Option<Digest>,
+    token: Option<Token>,
+}
+
+enum State {
+    /// Nothing was asked for yet.
+    Fresh,
+    /// The first pass of push mode.
+    Hashing(Tally),
+    /// Between init and finish.
+    Pushing(Box<Push>),
+    /// Finished.
+    Done,
+    /// Failed for good.
+    Failed,
+}
+
+impl Upload {
+    /// An upload of the object `path`. Nothing is sent yet.
+    pub fn new(parts: Parts, path: &str) -> Result<Self, Error> {
+        let settings = parts.settings;
+        settings.check_complete(parts.signer.is_some())?;
+        let overwrite = Overwrite::of(&settings);
+        let wire = V4::new(
+            settings.text(Opt::AppId),
+            settings.text(Opt::Bucket),
+            path,
+            overwrite != Overwrite::Never,
+            settings.text(Opt::BizAttr),
+        )?;
+        let credentials = match parts.signer {
+            Some(signer) => Credentials::Callback(signer),
+            None => own_credentials(&settings),
+        };
+        let token = match settings.text(Opt::ResumeToken) {
+            "" => None,
+            text => Some(Arc::new(Token::decode(text).map_err(|why| {
+                Error::new(Status::InvalidArg, format!("RESUME_TOKEN {why}"))
+            })?)),
+        };
+        let exchange = Exchange {
+            wire: Box::new(wire),
+            link: parts.link,
+            signing: Signing::new(credentials, parts.clock, settings.number(Opt::SignTtlS)),
+            retries: u32::try_from(settings.number(Opt::Retries)).unwrap_or(u32::MAX),
+            meter: Meter::new(settings.number(Opt::Bandwidth)),
+            pace: Pace::new(width(&settings)),
+        };
+        Ok(Upload {
+            remote: Remote {
+                exchange: Arc::new(exchange),
+                reporter: Arc::new(Reporter::new(parts.logger)),
+                overwrite,
+                resume: settings.is_on(Opt::Resume),
+                slice_size: settings.number(Opt::SliceSize),
+                token,
+            },
+            settings,
+            state: State::Fresh,
+            addresses: Addresses::default(),
+            digest: None,
+            token: None,
+        })
+    }
+
+    /// The figures and hooks of this upload.
+    pub fn reporter(&self) -> &Arc<Reporter> {
+        &self.remote.reporter
+    }
+
+    /// Where the object is, once it is there.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The content's digest, once it is known.
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest
+    }
+
+    /// What a later upload needs to continue this one.
+    pub fn token(&self) -> Option<Token> {
+        match &self.state {
+            State::Pushing(push) => push.token(self.remote.exchange.wire.subject()),
+            _ => self.token.clone(),
+        }
+    }
+
+    /// The first pass of push mode over the content. Reads only.
+    pub fn hash(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.guarded(|this| {
+            if matches!(this.state, State::Fresh) {
+                this.state = State::Hashing(Tally::new(this.remote.slice_size));
+                this.remote.reporter.enter(Phase::Hashing);
+            }
+            let State::Hashing(tally) = &mut this.state else {
+                return Err(wrong_order("hash comes before init"));
+            };
+            for piece in data.chunks(HASH_READ) {
+                tally.update(piece);
+                this.remote.reporter.hashed(tally.taken());
+                beat(&this.remote.reporter)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Opens the upload of `size` bytes in push mode.
+    pub fn init(&mut self, size: u64) -> Result<(), Error> {
+        self.guarded(|this| {
+            this.check_size(size)?;
+            let fingerprint = match std::mem::replace(&mut this.state, State::Fresh) {
+                State::Fresh => None,
+                State::Hashing(tally) => Some(Arc::new(tally.finish())),
+                other => {
+                    this.state = other;
+                    return Err(wrong_order("init comes once, after new or hash"));
+                }
+            };
+            put(&this.remote.reporter.stats.bytes_total, size);
+            if let Some(print) = &fingerprint {
+                if print.size != size {
+                    return Err(Error::new(
+                        Status::SourceChanged,
+                        format!(
+                            "{} bytes were hashed, but init announces {size}",
+                            print.size
+                        ),
+                    ));
+                }
+                this.digest = Some(print.digest);
+            }
+            this.remote.reporter.interrupt.check()?;
+            let content = Content { size, fingerprint };
+            let keeps_hash = this.settings.is_on(Opt::Hash) || content.fingerprint.is_some();
+            let push = Push::open(&this.remote, content, width(&this.settings), keeps_hash)?;
+            this.remote.reporter.enter(Phase::Sending);
+            this.state = State::Pushing(Box::new(push));
+            Ok(())
+        })
+    }
+
+    /// Goes on behind bytes that the server has. Before the first feed only.
+    pub fn seek(&mut self, offset: u64) -> Result<(), Error> {
+        self.pushing("seek comes between init and the first feed", |_, push| {
+            push.seek(offset)
+        })
+    }
+
+    /// Takes the next bytes. Blocks while too many slices are on their way.
+    pub fn feed(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.pushing("feed comes between init and finish", |remote, push| {
+            push.feed(remote, data)
+        })
+    }
+
+    /// Waits for the last slices and puts the object together.
+    pub fn finish(&mut self) -> Result<(), Error> {
+        self.guarded(|this| {
+            let State::Pushing(push) = &mut this.state else {
+                return Err(wrong_order("finish comes once, after init"));
+            };
+            let (addresses, content) = push.finish(&this.remote)?;
+            let declared = push.is_declared();
+            let instant = push.is_instant();
+            this.state = State::Done;
+            this.done(addresses, &content, declared, instant)
+        })
+    }
+
+    /// The whole of a file.
+    pub fn file(&mut self, path: &str) -> Result<(), Error> {
+        self.guarded(|this| {
+            this.require_fresh("file")?;
+            let source = FileSource::open(path)?;
+            let size = source.size();
+            if this.fits_single(size) {
+                // Read once, so that what is hashed is what is sent.
+                let len = usize::try_from(size).unwrap_or(usize::MAX);
+                let mut bytes = allocate(len)?;
+                bytes.resize(len, 0);
+                source.read_at(0, &mut bytes)?;
+                source.check_unchanged()?;
+                return this.whole(size, &Memory::new(0, bytes), &|| Ok(()));
+            }
+            this.whole(size, &source, &|| source.check_unchanged())
+        })
+    }
+
+    /// The whole of a block of memory, without copying it.
+    pub fn buffer(&mut self, data: &[u8]) -> Result<(), Error> {
+        self.guarded(|this| {
+            this.require_fresh("buffer")?;
+            this.whole(data.len() as u64, &Memory::new(0, data), &|| Ok(()))
+        })
+    }
+
+    fn check_size(&self, size: u64) -> Result<(), Error> {
+        let slice_size = self.remote.slice_size;
+        if size.div_ceil(slice_size) > MAX_SLICES {
+            return Err(Error::new(
+                Status::InvalidArg,
+                format!("{size} bytes are too many for slices of {slice_size}; raise SLICE_SIZE"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn fits_single(&self, size: u64) -> bool {
+        size == 0 || size <= self.settings.number(Opt::SingleMax)
+    }
+
+    /// File and buffer mode. `unchanged` tells whether the source is still what it was.
+    fn whole(
+        &mut self,
+        size: u64,
+        bytes: &dyn Bytes,
+        unchanged: &dyn Fn() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.check_size(size)?;
+        put(&self.remote.reporter.stats.bytes_total, size);
+        let fingerprint = if self.settings.is_on(Opt::Hash) {
+            let print = fingerprint(size, bytes, self.remote.slice_size, &self.remote.reporter)?;
+            unchanged()?;
+            self.digest = Some(print.digest);
+            Some(Arc::new(print))
+        } else {
+            None
+        };
+        let content = Content { size, fingerprint };
+        self.remote.reporter.enter(Phase::Sending);
+        if self.fits_single(size) {
+            let addresses = self.remote.single(&content, bytes)?;
+            let declared = content.fingerprint.is_some();
+            return self.done(addresses, &content, declared, false);
+        }
+        let opening = self.remote.open(&content)?;
+        let (plan, stored) = match opening {
+            Opening::There(addresses) => return self.done(addresses, &content, true, true),
+            Opening::Ready { plan, stored, .. } => (plan, stored),
+        };
+        put(&self.remote.reporter.stats.slice_size, plan.slice_size);
+        put(&self.remote.reporter.stats.bytes_resumed, stored.bytes());
+        let (remote, width) = (&self.remote, width(&self.settings));
+        let (addresses, declared) = std::thread::scope(|scope| {
+            let mut crew = ScopedCrew(scope);
+            let mut engine = Engine::new(&remote.exchange, &remote.reporter, plan, stored, width);
+            send_whole(remote, &content, bytes, unchanged, &mut engine, &mut crew)
+        })?;
+        self.done(addresses, &content, declared, false)
+    }
+
+    /// The object is there: notes where, and compares where that was not done by the server.
+    fn done(
+        &mut self,
+        addresses: Addresses,
+        content: &Content,
+        declared: bool,
+        instant: bool,
+    ) -> Result<(), Error> {
+        let reporter = Arc::clone(&self.remote.reporter);
+        let stats = &reporter.stats;
+        if let Some(print) = &content.fingerprint {
+            self.digest = Some(print.digest);
+        }
+        self.addresses = addresses;
+        let verified = if declared {
+            true
+        } else if self.settings.is_on(Opt::Verify) {
+            reporter.enter(Phase::Finishing);
+            self.remote.verify(content)?
+        } else {
+            false
+        };
+        put(&stats.verified, u64::from(verified));
+        put(&stats.instant, u64::from(instant));
+        put(&stats.bytes_done, content.size);
+        put(&stats.next_offset, content.size);
+        self.state = State::Done;
+        reporter.enter(Phase::Done);
+        Ok(())
+    }
+
+    fn require_fresh(&self, call: &str) -> Result<(), Error> {
+        match self.state {
+            State::Fresh => Ok(()),
+            _ => Err(wrong_order(&format!(
+                "{call} is the first and only call of an upload"
+            ))),
+        }
+    }
+
+    fn pushing(
+        &mut self,
+        rule: &str,
+        call: impl FnOnce(&Remote, &mut Push) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.guarded(|this| match &mut this.state {
+            State::Pushing(push) => {
+                this.remote.reporter.interrupt.check()?;
+                call(&this.remote, push)
+            }
+            _ => Err(wrong_order(rule)),
+        })
+    }
+
+    /// Runs one call. A failure is final, but for calls in the wrong order or with unfit arguments, which change nothing.
+    fn guarded(&mut self, call: impl FnOnce(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        if matches!(self.state, State::Failed) {
+            return Err(wrong_order(
+                "this upload has failed; make another one to go on",
+            ));
+        }
+        let result = call(self);
+        if let Err(error) = &result
+            && !matches!(error.status, Status::State | Status::InvalidArg)
+        {
+            self.token = self.token();
+            // Workers end here, and the slice buffers with them.
+            self.state = State::Failed;
+            self.remote
+                .log(Level::Error, || format!("failed: {}", error.message));
+        }
+        result
+    }
+}
+
+/// What the caller gets for a call that does not fit.
+fn wrong_order(rule: &str) -> Error {
+    Error::new(Status::State, rule)
+}
+
+fn width(settings: &Settings) -> usize {
+    usize::try_from(settings.number(Opt::InFlight)).unwrap_or(1)
+}
+
+fn own_credentials(settings: &Settings) -> Credentials {
+    let text = |opt| zeroize::Zeroizing::new(settings.text(opt).to_string());
+    match settings.text(Opt::Authorization) {
+        "" => Credentials::Keys {
+            id: settings.text(Opt::SecretId).to_string(),
+            key: text(Opt::SecretKey),
+        },
+        _ => Credentials::Fixed(text(Opt::Authorization)),
+    }
+}
+
+/// The caller's thread is alive and still wants this.
+fn beat(reporter: &Reporter) -> Result<(), Error> {
+    pulse(&reporter.interrupt, Some(reporter)).map_err(|_| Error::canceled())
+}
+
+/// One pass over the content: digest and chaining states.
+fn fingerprint(
+    size: u64,
+    bytes: &dyn Bytes,
+    grid: u64,
+    reporter: &Reporter,
+) -> Result<Fingerprint, Error> {
+    reporter.enter(Phase::Hashing);
+    let mut tally = Tally::new(grid);
+    if let Some(all) = bytes.in_memory() {
+        for piece in all.chunks(HASH_READ) {
+            tally.update(piece);
+            reporter.hashed(tally.taken());
+            beat(reporter)?;
+        }
+        return Ok(tally.finish());
+    }
+    let mut buffer = allocate(HASH_READ)?;
+    buffer.resize(HASH_READ, 0);
+    while tally.taken() < size {
+        let left = size - tally.taken();
+        let take = usize::try_from(left).map_or(HASH_READ, |left| left.min(HASH_READ));
+        bytes.read_at(tally.taken(), &mut buffer[..take])?;
+        tally.update(&buffer[..take]);
+        reporter.hashed(tally.taken());
+        beat(reporter)?;
+    }
+    Ok(tally.finish())
+}
+
+/// Sends what is missing and puts it together; looks again where the server lost track. The addresses, and whether the
+/// server compared the digest.
+fn send_whole<'a>(
+    remote: &Remote,
+    content: &Content,
+    bytes: &'a dyn Bytes,
+    unchanged: &dyn Fn() -> Result<(), Error>,
+    engine: &mut Engine<'a>,
+    crew: &mut dyn Crew<'a>,
+) -> Result<(Addresses, bool), Error> {
+    let mut mends = 0;
+    loop {
+        let fault = match send_missing(bytes, engine, crew) {
+            Ok(()) => {
+                unchanged()?;
+                remote.reporter.enter(Phase::Finishing);
+                let plan = engine.plan();
+                match remote.commit(&plan, content) {
+                    Ok(addresses) => return Ok((addresses, plan.declared.is_some())),
+                    Err(fault) => fault,
+                }
+            }
+            Err(fault) => fault,
+        };
+        // The server's refusal of the content may only mean that the file is being written to.
+        if fault.error.status != Status::Canceled {
+            unchanged()?;
+        }
+        if !is_mendable(&fault) || mends == MENDS {
+            return Err(fault.error);
+        }
+        mends += 1;
+        remote.log(Level::Warn, || {
+            format!(
+                "looking at the server's list again, for: {}",
+                fault.error.message
+            )
+        });
+        match remote.look_again(content, &engine.plan())? {
+            Opening::There(addresses) => return Ok((addresses, content.fingerprint.is_some())),
+            Opening::Ready {
+                mut plan, stored, ..
+            } => {
+                plan.serial |= fault.class == Class::Order;
+                put(&remote.reporter.stats.slice_size, plan.slice_size);
+                engine.restart(plan, stored);
+                remote.reporter.enter(Phase::Sending);
+            }
+        }
+    }
+}
+
+/// Whether the server's list may say how to go on.
+pub fn is_mendable(fault: &Fault) -> bool {
+    is_recoverable(fault.class) || matches!(fault.class, Class::Incomplete | Class::Unfinished)
+}
+
+fn send_missing<'a>(
+    bytes: &'a dyn Bytes,
+    engine: &mut Engine<'a>,
+    crew: &mut dyn Crew<'a>,
+) -> Result<(), Fault> {
+    let plan = engine.plan();
+    let mut from = 0;
+    while let Some(offset) = engine.missing_from(from) {
+        let len = plan.slice_size.min(plan.size - offset);
+        let job = Job {
+            offset,
+            len,
+            load: Load::Lent(bytes),
+        };
+        // Jobs hold no memory here: one waits for each worker, so that none has to wait for this thread.
+        engine.put(job, 4, crew)?;
+        from = offset + len;
+    }
+    engine.drain()
+}
