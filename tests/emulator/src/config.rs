@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::settings::Settings;
 use crate::sign::Account;
+use crate::stream::TlsFiles;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub settings: Settings,
     /// Record requests from the start.
     pub record: bool,
+    /// Speak https with this certificate (feature `tls`).
+    pub tls: Option<TlsFiles>,
 }
 
 impl Config {
@@ -45,6 +48,7 @@ impl Config {
             faults: Vec::new(),
             settings: Settings::default(),
             record: false,
+            tls: None,
         }
     }
 
@@ -77,6 +81,8 @@ cosslice-emulator: a local Tencent COS v4 server (JSON slice API), bound to 127.
   --seed N            seed of the faults' probabilities; default 0
   --fault JSON        a fault rule, see README.md; may be repeated
   --record            record requests from the start (GET /_emulator/requests)
+  --tls-cert FILE     speak https with this PEM certificate chain (needs the feature `tls`)
+  --tls-key FILE      and this PEM key
   --help              this text
 ";
 
@@ -88,6 +94,7 @@ pub enum Asked {
 
 pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Asked, String> {
     let mut config = Config::new("");
+    let (mut cert, mut key): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let arg = arg.to_string_lossy().into_owned();
@@ -130,6 +137,8 @@ pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Stri
             "--secret-key" => config.secret_key = text(raw()?)?,
             "--region" => config.region = text(raw()?)?,
             "--discard" => config.discard = true,
+            "--tls-cert" => cert = Some(raw()?.into()),
+            "--tls-key" => key = Some(raw()?.into()),
             "--record" => config.record = true,
             "--require-parent" => config.settings.require_parent = true,
             "--serial" => config.settings.serial = true,
@@ -147,6 +156,11 @@ pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Asked, Stri
             _ => return Err(format!("unknown flag {flag}; see --help")),
         }
     }
+    config.tls = match (cert, key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+        _ => return Err("--tls-cert and --tls-key go together".into()),
+    };
     if config.data.as_os_str().is_empty() {
         return Err("--data DIR is missing; see --help".into());
     }

@@ -28,7 +28,7 @@ const PEEK: usize = 64 << 10;
 /// The largest slice that any SDK takes is 64 MiB; the form around it is small.
 const BODY_LIMIT: usize = 72 << 20;
 
-pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) {
+pub fn serve(socket: TcpStream, number: u64, shared: &Shared, connect: &Picked) {
     if let Some(delay) = connect.modifier(Action::Delay) {
         shared
             .stop
@@ -37,8 +37,12 @@ pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) 
     match connect.terminal.as_ref().map(|f| f.action) {
         None => {}
         Some(Action::Stall | Action::StallBeforeBody) => return shared.stop.wait_for_ever(),
-        Some(_) => return drop(stream.shutdown(Shutdown::Both)),
+        Some(_) => return drop(socket.shutdown(Shutdown::Both)),
     }
+    let stream = match shared.acceptor.wrap(socket) {
+        Ok(stream) => stream,
+        Err(e) => return eprintln!("cosslice-emulator: connection {number}: {e}"),
+    };
     let mut connection = Connection {
         wire: Wire::new(stream),
         buffer: Buffer::default(),
@@ -59,7 +63,8 @@ pub fn serve(stream: TcpStream, number: u64, shared: &Shared, connect: &Picked) 
         let keep = head.keep_alive();
         // An error here is the peer's going away.
         if !matches!(connection.exchange(&head), Ok(true)) || !keep || shared.stop.is_set() {
-            drop(connection.wire.stream.shutdown(Shutdown::Both));
+            drop(connection.wire.stream.finish());
+            drop(connection.wire.stream.socket().shutdown(Shutdown::Both));
             return;
         }
     }
@@ -195,12 +200,13 @@ impl Connection<'_> {
         let mut reply = fail_reply(&codes::body_too_large(), "", &self.shared.settings());
         self.add_headers(&mut reply, head, None);
         reply.write(&mut self.wire.stream, false, None)?;
-        self.wire.stream.shutdown(Shutdown::Write)?;
+        self.wire.stream.finish()?;
         self.wire
             .stream
+            .socket()
             .set_read_timeout(Some(Duration::from_secs(2)))?;
         drop(io::copy(
-            &mut (&self.wire.stream).take(1 << 30),
+            &mut (&mut self.wire.stream).take(1 << 30),
             &mut io::sink(),
         ));
         Ok(false)

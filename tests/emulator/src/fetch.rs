@@ -7,10 +7,10 @@ use crate::fault::Action;
 use crate::path;
 use crate::reply::Reply;
 use crate::store::Store;
+use crate::stream::Stream;
 use crate::wire::BodyReader;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::net::TcpStream;
+use std::io::{self, Seek, SeekFrom};
 use std::time::Duration;
 
 impl Connection<'_> {
@@ -117,10 +117,9 @@ impl Content {
         }
     }
 
-    /// std's copy from file to socket stays in the kernel where it can.
-    fn send(mut self, stream: &mut TcpStream, start: u64, len: u64) -> io::Result<()> {
+    fn send(mut self, stream: &mut Stream, start: u64, len: u64) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(start))?;
-        let sent = io::copy(&mut self.file.take(len), stream)?;
+        let sent = stream.send_file(self.file, len)?;
         if sent == len {
             Ok(())
         } else {

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod sign;
 mod slices;
 mod store;
+mod stream;
 mod upload;
 mod wire;
 
@@ -37,3 +38,4 @@ pub use path::percent_encode;
 pub use record::{Counters, Recorded, RecordedField};
 pub use server::Emulator;
 pub use settings::Settings;
+pub use stream::TlsFiles;

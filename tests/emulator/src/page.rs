@@ -20,7 +20,7 @@ const HEAD: &str = r#"<!doctype html>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <noscript><meta http-equiv="refresh" content="2"></noscript>
 <style>
-:root{color-scheme:light dark;--line:#8884;--dim:#777;--done:#2e8b57;--part:#d9a300;--bad:#c0392b}
+:root{color-scheme:light dark;--line:#8884;--dim:#777;--done:#2e8b57;--part:#d9a300;--bad:light-dark(#c0392b,#ff8a7a)}
 body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:66rem;padding:0 1rem}
 h1{font-size:1.3rem;margin:0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 p{margin:.2rem 0}.dim{color:var(--dim)}
@@ -96,17 +96,8 @@ fn write_main(html: &mut String, shared: &Shared) -> std::fmt::Result {
             write!(html, "<p class=dim>and {} more</p>", objects.len() - ROWS)?;
         }
     }
-    html.push_str("<h2>Last requests</h2>");
-    let log = shared.recorder.log();
-    if log.is_empty() {
-        html.push_str("<p class=dim>none</p>");
-    } else {
-        html.push_str("<table><tr><th class=n>#<th>time<th>op<th>name<th>reply</tr>");
-        for line in log {
-            write_line(html, &line)?;
-        }
-        html.push_str("</table>");
-    }
+    write_lines(html, "Last failures", &shared.recorder.failures())?;
+    write_lines(html, "Last requests", &shared.recorder.log())?;
     html.push_str("</main>");
     Ok(())
 }
@@ -165,6 +156,20 @@ fn write_object(html: &mut String, shared: &Shared, object: &Object) -> std::fmt
     )
 }
 
+fn write_lines(html: &mut String, title: &str, lines: &[LogLine]) -> std::fmt::Result {
+    write!(html, "<h2>{title}</h2>")?;
+    if lines.is_empty() {
+        html.push_str("<p class=dim>none</p>");
+        return Ok(());
+    }
+    html.push_str("<table><tr><th class=n>#<th>time<th>op<th>name<th>reply</tr>");
+    for line in lines {
+        write_line(html, line)?;
+    }
+    html.push_str("</table>");
+    Ok(())
+}
+
 fn write_line(html: &mut String, line: &LogLine) -> std::fmt::Result {
     let outcome = match (line.status, line.code) {
         (0, _) => "no reply".to_owned(),
@@ -172,7 +177,6 @@ fn write_line(html: &mut String, line: &LogLine) -> std::fmt::Result {
         (status, Some(0)) => format!("{status}, 0"),
         (status, Some(code)) => format!("{status}, {code} {}", line.message),
     };
-    let fine = (200..400).contains(&line.status) && line.code.unwrap_or(0) == 0;
     let faults: Vec<String> = line.faults.iter().map(|f| format!("{f:?}")).collect();
     let faults = if faults.is_empty() {
         String::new()
@@ -187,7 +191,7 @@ fn write_line(html: &mut String, line: &LogLine) -> std::fmt::Result {
         date.get(17..25).unwrap_or(""),
         escape(&line.op),
         escape(&line.path),
-        if fine { "" } else { " class=bad" },
+        if line.is_fine() { "" } else { " class=bad" },
         escape(&outcome),
         escape(&faults),
     )

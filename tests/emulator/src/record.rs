@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 const TEXT_LIMIT: usize = 64 << 10;
-const LOG_LINES: usize = 40;
+const LOG_LINES: usize = 30;
 
 /// A field of a request: text by value, the object's data by its digest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,6 +104,20 @@ pub struct LogLine {
     pub faults: Vec<Action>,
 }
 
+impl LogLine {
+    pub fn is_fine(&self) -> bool {
+        (200..400).contains(&self.status) && self.code.unwrap_or(0) == 0
+    }
+}
+
+fn append(lines: &Mutex<VecDeque<LogLine>>, line: LogLine) {
+    let mut lines = lock(lines);
+    if lines.len() == LOG_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(line);
+}
+
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Counters {
     pub connections: u64,
@@ -122,6 +136,8 @@ pub struct Recorder {
     next: AtomicU64,
     requests: Mutex<Vec<Arc<Recorded>>>,
     log: Mutex<VecDeque<LogLine>>,
+    /// Failures again, because slices soon push them out of the log.
+    failures: Mutex<VecDeque<LogLine>>,
     pub counters: Mutex<Counters>,
 }
 
@@ -146,8 +162,13 @@ impl Recorder {
         requests
     }
 
+    /// The newest first.
     pub fn log(&self) -> Vec<LogLine> {
         lock(&self.log).iter().rev().cloned().collect()
+    }
+
+    pub fn failures(&self) -> Vec<LogLine> {
+        lock(&self.failures).iter().rev().cloned().collect()
     }
 
     /// Takes a finished request; before its reply is sent, so that whoever has the reply finds the record.
@@ -162,13 +183,10 @@ impl Recorder {
                 .map_or_else(|| format!("http {}", request.status), |c| c.to_string());
             *counters.by_code.entry(code).or_default() += 1;
         }
-        {
-            let mut log = lock(&self.log);
-            if log.len() == LOG_LINES {
-                log.pop_front();
-            }
-            log.push_back(line);
+        if !line.is_fine() {
+            append(&self.failures, line.clone());
         }
+        append(&self.log, line);
         if self.is_on() {
             lock(&self.requests).push(Arc::new(request));
         }

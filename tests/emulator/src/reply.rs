@@ -1,7 +1,6 @@
 //! Replies, and how their bytes go out.
 
 use std::io::{self, Write};
-use std::net::TcpStream;
 
 /// How a reply's body goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +35,7 @@ impl Reply {
     /// Writes head and body in one go; `length` stands in for the body's when that is sent apart.
     pub fn write(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut impl Write,
         no_body: bool,
         length: Option<u64>,
     ) -> io::Result<()> {

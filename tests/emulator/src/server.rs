@@ -9,6 +9,7 @@ use crate::record::{Recorded, Recorder};
 use crate::settings::Settings;
 use crate::sign::{Account, Replays};
 use crate::store::Store;
+use crate::stream::Acceptor;
 use crate::upload::lock;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -72,6 +73,7 @@ pub struct Shared {
     pub discard: bool,
     /// `http://127.0.0.1:port`
     pub base: String,
+    pub acceptor: Acceptor,
     pub store: Store,
     pub settings: Mutex<Arc<Settings>>,
     pub faults: Mutex<Faults>,
@@ -98,13 +100,15 @@ pub struct Emulator {
 impl Emulator {
     pub fn start(config: Config) -> io::Result<Self> {
         let store = Store::open(&config.data, config.discard)?;
+        let acceptor = Acceptor::new(config.tls.as_ref())?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             account: config.account(),
             region: config.region,
             discard: config.discard,
-            base: format!("http://127.0.0.1:{port}"),
+            base: format!("{}://127.0.0.1:{port}", acceptor.scheme()),
+            acceptor,
             store,
             settings: Mutex::new(Arc::new(config.settings)),
             faults: Mutex::new(Faults::new(config.seed, config.faults)),

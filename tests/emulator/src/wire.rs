@@ -2,8 +2,8 @@
 //! need to stop anywhere in between.
 
 use crate::server::Stop;
+use crate::stream::Stream;
 use std::io::{self, Read};
-use std::net::TcpStream;
 use std::time::Duration;
 
 const HEAD_LIMIT: usize = 256 << 10;
@@ -57,7 +57,7 @@ impl Head {
 
 /// One connection's socket with what was read ahead.
 pub struct Wire {
-    pub stream: TcpStream,
+    pub stream: Stream,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -68,7 +68,7 @@ fn bad(message: &str) -> io::Error {
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: Stream) -> Self {
         Self {
             stream,
             buffer: vec![0; 64 << 10],
@@ -156,7 +156,7 @@ impl Wire {
     }
 }
 
-fn read_retry(stream: &mut TcpStream, out: &mut [u8]) -> io::Result<usize> {
+fn read_retry(stream: &mut Stream, out: &mut [u8]) -> io::Result<usize> {
     loop {
         match stream.read(out) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
