@@ -159,7 +159,7 @@ def _summary(upload: Upload, seconds: float) -> str:
 
 
 class _Bar(tqdm):  # type: ignore[type-arg] # generic in the stubs only
-    """One bar, which starts anew when a phase does."""
+    """One bar, which starts anew for sending after it has shown hashing."""
 
     def __init__(self, upload: Upload, quiet: bool) -> None:
         # None: no bar where stderr is not a terminal.
@@ -172,9 +172,10 @@ class _Bar(tqdm):  # type: ignore[type-arg] # generic in the stubs only
         if phase is not self.phase:
             self.phase = phase
             self.set_description(phase.name.capitalize(), refresh=False)
-            self.reset(bytes_total)
-            # What was there already says nothing about the speed.
-            self.initial = self.upload.bytes_resumed or 0
+            if phase in (Phase.HASHING, Phase.SENDING):
+                self.reset(bytes_total)
+                # What was there already says nothing about the speed.
+                self.initial = self.upload.bytes_resumed or 0
         self.update(bytes_done - self.n)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,17 +49,19 @@ def run(env: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "big file.bin"
-    path.write_bytes(content(4 * MIB + 1))
-    yield path
+def file(tmp_path: Path, path: str) -> Path:
+    """4 MiB that no other test has sent."""
+    file = tmp_path / "big file.bin"
+    name = path.encode()
+    file.write_bytes(name + content(4 * MIB)[len(name) :])
+    return file
 
 
 def test_put(emulator: Emulator, path: str, file: Path) -> None:
     done = run(account(emulator.endpoint), "put", file, f"bkt{path}")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"{path}\n") and done.stdout.startswith("http")
-    assert f"{4 * MIB + 1} bytes" in done.stderr
+    assert f"{4 * MIB} bytes" in done.stderr
     assert emulator.fetch(path) == file.read_bytes()
     # Once more, under a folder: the name is the file's, and the content is known.
     done = run(account(emulator.endpoint), "put", file, f"bkt{path}.d/")
@@ -130,7 +132,11 @@ def test_interrupt(fake: FakeCos, file: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals here")
 def test_progress_bar(emulator: Emulator, path: str, file: Path) -> None:
+    import fcntl
+    import termios
+
     terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     process = subprocess.Popen(
         [*COMMAND, "put", str(file), f"bkt{path}"],
         env=account(emulator.endpoint),

@@ -27,8 +27,9 @@ def test_options_are_those_of_the_header() -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_numbers(name: str) -> None:
+    fitting = {"slice_size": MIB, "sign_ttl_s": 60, "connect_timeout_ms": 100, "io_timeout_ms": 100}
     with cosslice.Config() as config:
-        config.set(name, 1 << 20 if name == "slice_size" else 1)
+        config.set(name, fitting.get(name, 1))
         for number in (-1, 1 << 64):
             with pytest.raises(cosslice.InvalidArgumentError, match=f"{name} is out of range"):
                 config.set(name, number)
@@ -88,7 +89,7 @@ def decode(signature: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("expires_at_s", [0, 2_000_000_000])
-@pytest.mark.parametrize("path", ["/dir/a b+中.txt", "/" + "long/" * 400 + "x"])
+@pytest.mark.parametrize("path", ["/dir/a b+中.txt", "/" + "中" * 341])
 def test_sign(fake: FakeCos, path: str, expires_at_s: int) -> None:
     before = int(time.time())
     with fake.config() as config:
@@ -126,7 +127,7 @@ def test_a_signer_signs(emulator: Emulator, path: str) -> None:
 
 
 def test_a_signer_s_text_is_sent_as_it_is(fake: FakeCos) -> None:
-    signature = "x" * 20_000  # longer than any buffer that C would offer at first
+    signature = "x" * 8_000  # longer than the room that C offers at first
     config = fake.config(secret_id="", secret_key="", signer=lambda _: signature)
     with config, Upload(config, "/a") as upload:
         upload.buffer(b"data")

@@ -19,7 +19,7 @@ from cosslice.errors import ERRORS, CossliceError, make_error
 
 
 def test_auth(emulator: Emulator, path: str) -> None:
-    with emulator.config(secret_key="wrong") as config, Upload(config, path) as upload:
+    with emulator.config(secret_key="kept to itself") as config, Upload(config, path) as upload:
         with pytest.raises(cosslice.AuthError) as caught:
             upload.buffer(b"data")
         error = caught.value
@@ -29,7 +29,7 @@ def test_auth(emulator: Emulator, path: str) -> None:
         assert error.server_message and error.request_id
         assert error.retryable is False
         assert str(error) == error.message == upload.message
-        assert "wrong" not in str(error)
+        assert "kept" not in str(error)
         assert upload.server_code == -97 and upload.http_status == 403
         assert upload.request_id == error.request_id
         assert upload.server_message == error.server_message

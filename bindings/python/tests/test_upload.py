@@ -193,10 +193,10 @@ def test_progress(emulator: Emulator, path: str) -> None:
         threads.add(threading.get_ident())
         return True  # what it returns does not matter
 
-    with emulator.config() as config, Upload(config, path, progress=progress) as upload:
+    with emulator.config(in_flight=1) as config, Upload(config, path, progress=progress) as upload:
         upload.buffer(content(size))
     sending = [done for phase, done, _ in seen if phase is Phase.SENDING]
-    assert sending == sorted(sending) and len(set(sending)) >= 4
+    assert sending == sorted(sending) and len(set(sending)) >= 5
     assert {total for phase, _, total in seen if phase is Phase.SENDING} == {size}
     phases = [phase for phase, _, _ in seen]
     assert phases == sorted(phases) and Phase.HASHING in phases
