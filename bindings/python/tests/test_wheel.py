@@ -17,8 +17,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("cargo"), reason="needs a Rust 
 
 
 def build(source: Path, kind: str, out: Path) -> Path:
-    # The checkout's target folder holds the dependencies, already compiled.
-    env = {"CARGO_TARGET_DIR": str(ROOT / "target"), **environment()}
+    # Kept, so that the dependencies are compiled once; not cargo's own, which would take this
+    # copy of the sources for the checkout's.
+    env = {**environment(), "CARGO_TARGET_DIR": str(ROOT / "build" / "wheel-target")}
     command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(out)]
     subprocess.run(command, cwd=source, env=env, check=True)
     (artifact,) = out.iterdir()
@@ -27,7 +28,8 @@ def build(source: Path, kind: str, out: Path) -> Path:
 
 def test_wheel_and_sdist(tmp_path: Path) -> None:
     sdist = build(PACKAGE, "sdist", tmp_path / "sdist")
-    subprocess.run(["tar", "-xf", str(sdist)], cwd=tmp_path, check=True)
+    # As pip unpacks it: with the time of now, or cargo would see nothing to compile.
+    subprocess.run(["tar", "-xmf", str(sdist)], cwd=tmp_path, check=True)
     source = tmp_path / sdist.name[: -len(".tar.gz")]
     wheel = build(source, "wheel", tmp_path / "wheel")
 
