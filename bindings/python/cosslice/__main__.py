@@ -40,16 +40,10 @@ def main() -> int:
         return code
     except errors.CossliceError as exc:
         print(f"cosslice: {exc}", file=sys.stderr)
-        details = {
-            "server code": exc.server_code,
-            "HTTP status": exc.http_status,
-            "request id": exc.request_id,
-        }
-        for name, value in details.items():
-            if value:
-                print(f"  {name}: {value}", file=sys.stderr)
+        if exc.request_id:
+            print(f"  request id: {exc.request_id}", file=sys.stderr)
         if exc.retryable:
-            print("  Trying again later may help.", file=sys.stderr)
+            print("  trying again later may help", file=sys.stderr)
         return EXIT_CODES.get(type(exc), 1)
     except OSError as exc:
         print(f"cosslice: {exc}", file=sys.stderr)
@@ -174,8 +168,9 @@ class _Bar(tqdm):  # type: ignore[type-arg] # generic in the stubs only
             self.set_description(phase.name.capitalize(), refresh=False)
             if phase in (Phase.HASHING, Phase.SENDING):
                 self.reset(bytes_total)
-                # What was there already says nothing about the speed.
-                self.initial = self.upload.bytes_resumed or 0
+        resumed = self.upload.bytes_resumed or 0
+        if resumed > self.initial:  # what was there already says nothing about the speed
+            self.initial = self.n = self.last_print_n = resumed
         self.update(bytes_done - self.n)
 
 

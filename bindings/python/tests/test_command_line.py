@@ -76,7 +76,8 @@ def test_the_name_is_taken(emulator: Emulator, path: str, file: Path) -> None:
     assert run(env, "put", "-q", file.parent / "other", f"bkt{path}").returncode == 0
     done = run(env, "put", file, f"bkt{path}")
     assert done.returncode == 3
-    assert done.stderr.startswith("cosslice: ") and "server code: -177" in done.stderr
+    assert done.stderr.startswith("cosslice: ") and "-177" in done.stderr
+    assert "\n  request id: " in done.stderr
     assert emulator.fetch(path) == b"other"
     done = run(env, "put", "-q", "--overwrite", file, f"bkt{path}")
     assert (done.returncode, done.stderr) == (0, "")
