@@ -13,9 +13,7 @@ fn main() {
             println!("cargo:rustc-link-arg=-Wl,-z,nodelete");
         }
         "macos" | "ios" => {
-            println!(
-                "cargo:rustc-link-arg=-Wl,-install_name,@rpath/libcosslice.{ABI}.dylib"
-            );
+            println!("cargo:rustc-link-arg=-Wl,-install_name,@rpath/libcosslice.{ABI}.dylib");
         }
         _ => {}
     }

@@ -140,7 +140,7 @@ typedef enum cosslice_option {
     COSSLICE_OPT_OVERWRITE = 107,
     // 1 continue an unfinished upload when its content is known to be the same (default); 0 never.
     COSSLICE_OPT_RESUME = 108,
-    // 1 file and buffer mode hash first and declare the digest, push mode hashes as it is fed (default); 0 never.
+    // 1 hash (default): file and buffer mode first, to declare the digest, push mode as it is fed; 0 never.
     COSSLICE_OPT_HASH = 109,
     // 1 compare with stat after finish where no digest was declared (default); 0 never.
     COSSLICE_OPT_VERIFY = 110,
@@ -409,7 +409,8 @@ cosslice_status cosslice_config_set_logger(struct cosslice_config *config,
 // bucket. `expires_at_s` is in Unix seconds; 0 makes a one-time signature, which needs a path.
 //
 // `out` gets the signature and a closing NUL when both fit into `out_size`; otherwise nothing is written and the call
-// fails with `COSSLICE_E_INVALID_ARG`. `*len` (`len` may be NULL) gets the length without the NUL in both cases.
+// fails with `COSSLICE_E_INVALID_ARG`. `*len` gets the length without the NUL in both cases; NULL with 0 for `out` and
+// `out_size` asks for the length only.
 //
 // Requires:
 // `config` is NULL or a config that was not freed; `path` is NULL or ends with a NUL; `out` is NULL or points to

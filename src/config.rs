@@ -309,7 +309,7 @@ fn check_region(value: &str) -> Result<(), String> {
 }
 
 fn check_endpoint(value: &str) -> Result<(), String> {
-    let form = "must be a base URL such as https://gz.file.myqcloud.com/files/v2";
+    let form = "must be a base URL such as https://<region>.file.myqcloud.com/files/v2";
     let Ok(uri) = value.parse::<ureq::http::Uri>() else {
         return Err(form.into());
     };
@@ -327,13 +327,11 @@ fn check_endpoint(value: &str) -> Result<(), String> {
 }
 
 fn check_secret_id(value: &str) -> Result<(), String> {
-    if value
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !matches!(b, b'&' | b'='))
-    {
+    let fits = |b: u8| b.is_ascii_graphic() && !matches!(b, b'&' | b'=');
+    if value.len() <= 256 && value.bytes().all(fits) {
         return Ok(());
     }
-    Err("must be printable ASCII without '&', '=' and spaces".into())
+    Err("must be at most 256 characters of printable ASCII without '&', '=' and spaces".into())
 }
 
 fn check_printable(value: &str) -> Result<(), String> {

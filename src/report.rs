@@ -216,7 +216,8 @@ impl Reporter {
             &self.stats.bytes_done
         };
         let done = count.load(Ordering::Relaxed).max(0) as u64;
-        let total = self.stats.bytes_total.load(Ordering::Relaxed).max(0) as u64;
+        // Push mode hashes before the total is told: what was read is all that is known then.
+        let total = (self.stats.bytes_total.load(Ordering::Relaxed).max(0) as u64).max(done);
         if progress.progress(phase, done, total) {
             self.interrupt.cancel();
         }

@@ -22,7 +22,10 @@ pub trait Bytes: Send + Sync {
 pub struct Nothing;
 
 impl Bytes for Nothing {
-    fn read_at(&self, _: u64, _: &mut [u8]) -> Result<(), Error> {
+    fn read_at(&self, _: u64, out: &mut [u8]) -> Result<(), Error> {
+        if out.is_empty() {
+            return Ok(());
+        }
         Err(Error::new(
             Status::Panic,
             "content was read where there is none",

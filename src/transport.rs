@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use once_cell::sync::OnceCell;
 use ureq::http::Uri;
+#[cfg(feature = "tls")]
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
@@ -287,16 +288,12 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
                 .map_err(|why| Error::new(Status::InvalidArg, format!("PROXY {why}")))?,
         ),
     };
-    let mut tls = TlsConfig::builder();
-    if !options.ca_pem.is_empty() {
-        let roots = parse_ca_pem(&options.ca_pem)
-            .map_err(|why| Error::new(Status::InvalidArg, format!("CA_PEM {why}")))?;
-        tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
-    }
-    let config = Agent::config_builder()
+    let config = Agent::config_builder();
+    #[cfg(feature = "tls")]
+    let config = config.tls_config(tls_config(options)?);
+    let config = config
         // A proxy from the environment would be a setting nobody made, and getenv races with setenv in C programs.
         .proxy(proxy)
-        .tls_config(tls.build())
         .user_agent(&options.user_agent)
         .accept("*/*")
         .accept_encoding("identity")
@@ -323,6 +320,17 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
     Ok(Agent::with_parts(config, connector, Lookup))
 }
 
+#[cfg(feature = "tls")]
+fn tls_config(options: &Options) -> Result<TlsConfig, Error> {
+    let mut tls = TlsConfig::builder();
+    if !options.ca_pem.is_empty() {
+        let roots = parse_ca_pem(&options.ca_pem)
+            .map_err(|why| Error::new(Status::InvalidArg, format!("CA_PEM {why}")))?;
+        tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
+    }
+    Ok(tls.build())
+}
+
 fn parse_proxy(url: &str) -> Result<Proxy, String> {
     let form = "must be http://[user:password@]host:port";
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
@@ -337,6 +345,7 @@ pub fn check_proxy(url: &str) -> Result<(), String> {
     parse_proxy(url).map(|_| ())
 }
 
+#[cfg(feature = "tls")]
 fn parse_ca_pem(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
     let mut roots = Vec::new();
     for item in parse_pem(pem.as_bytes()) {
@@ -349,12 +358,25 @@ fn parse_ca_pem(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
     if roots.is_empty() {
         return Err("holds no certificate".into());
     }
+    for root in &roots {
+        // ureq would leave out silently what it cannot read.
+        rustls::RootCertStore::empty()
+            .add(root.der().to_vec().into())
+            .map_err(|_| "holds a certificate that cannot be read".to_string())?;
+    }
     Ok(roots)
 }
 
 /// Whether a text holds certificates.
+#[cfg(feature = "tls")]
 pub fn check_ca_pem(pem: &str) -> Result<(), String> {
     parse_ca_pem(pem).map(|_| ())
+}
+
+/// Without TLS nothing could be done with certificates.
+#[cfg(not(feature = "tls"))]
+pub fn check_ca_pem(_: &str) -> Result<(), String> {
+    Err("is set, but this build of the library has no TLS".into())
 }
 
 /// Unix seconds of a Date header. Only the GMT form counts: a sample of the documentation shows local time in the other

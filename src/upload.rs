@@ -178,8 +178,8 @@ impl Upload {
             this.remote.reporter.interrupt.check()?;
             let content = Content { size, fingerprint };
             let keeps_hash = this.settings.is_on(Opt::Hash) || content.fingerprint.is_some();
-            let push = Push::open(&this.remote, content, width(&this.settings), keeps_hash)?;
             this.remote.reporter.enter(Phase::Sending);
+            let push = Push::open(&this.remote, content, width(&this.settings), keeps_hash)?;
             this.state = State::Pushing(Box::new(push));
             Ok(())
         })

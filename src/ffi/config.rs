@@ -263,6 +263,8 @@ pub unsafe extern "C" fn cosslice_config_set_logger(
                 2 => Level::Warn,
                 3 => Level::Info,
                 4 => Level::Debug,
+                // Nothing will be logged.
+                _ if log.is_none() => Level::Error,
                 other => {
                     return Err(invalid(format!("there is no log level {other}; 1 to 4")));
                 }
@@ -290,7 +292,8 @@ pub unsafe extern "C" fn cosslice_config_set_logger(
 /// bucket. `expires_at_s` is in Unix seconds; 0 makes a one-time signature, which needs a path.
 ///
 /// `out` gets the signature and a closing NUL when both fit into `out_size`; otherwise nothing is written and the call
-/// fails with `COSSLICE_E_INVALID_ARG`. `*len` (`len` may be NULL) gets the length without the NUL in both cases.
+/// fails with `COSSLICE_E_INVALID_ARG`. `*len` gets the length without the NUL in both cases; NULL with 0 for `out` and
+/// `out_size` asks for the length only.
 ///
 /// # Safety
 /// `config` is NULL or a config that was not freed; `path` is NULL or ends with a NUL; `out` is NULL or points to
@@ -308,15 +311,15 @@ pub unsafe extern "C" fn cosslice_config_sign(
     unsafe {
         cosslice_config::call(config, |config| {
             let path = text(path, "path")?;
-            let signature = sign_path(&lock(&config.inner), path, expires_at_s)?;
-            if !len.is_null() {
-                len.write(signature.len());
+            if len.is_null() || (out.is_null() && out_size > 0) {
+                return Err(invalid("out or len is NULL"));
             }
-            if out.is_null() || out_size <= signature.len() {
+            let signature = sign_path(&lock(&config.inner), path, expires_at_s)?;
+            len.write(signature.len());
+            if out_size <= signature.len() {
                 return Err(invalid(format!(
-                    "the signature needs {} bytes, the closing NUL included; out has {}",
+                    "the signature needs {} bytes, the closing NUL included; out has {out_size}",
                     signature.len() + 1,
-                    if out.is_null() { 0 } else { out_size }
                 )));
             }
             let out = out.cast::<u8>();

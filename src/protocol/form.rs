@@ -119,15 +119,14 @@ pub fn parts_len(fingerprint: &Fingerprint) -> u64 {
 fn offset_digits(grid: u64, count: u64) -> u64 {
     let mut total = count; // every number has at least one digit
     let mut power: u64 = 10;
-    while count > 0 {
+    loop {
         let below = power.div_ceil(grid).min(count); // numbers smaller than this power of ten
         total += count - below;
         match power.checked_mul(10) {
             Some(next) if below < count => power = next,
-            _ => break,
+            _ => return total,
         }
     }
-    total
 }
 
 #[cfg(test)]

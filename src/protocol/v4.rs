@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::{MAX_SLICE_SIZE, MAX_SLICES};
 use crate::error::{Error, Status};
-use crate::hash::Digest;
+use crate::hash::{Digest, Fingerprint};
 use crate::sign::Subject;
 
 /// A reply about one thing: a session, a slice, an object.
@@ -82,10 +82,7 @@ pub fn subject(app_id: &str, bucket: &str, path: &str) -> Subject {
 }
 
 /// `sha` and `uploadparts` go together, and only with 1 MiB slices: the SDKs disagree about the rest (protocol 5, 9.2).
-fn declared<'c>(
-    content: &'c Content,
-    slice_size: u64,
-) -> Option<&'c Arc<crate::hash::Fingerprint>> {
+fn declared(content: &Content, slice_size: u64) -> Option<&Arc<Fingerprint>> {
     content
         .fingerprint
         .as_ref()
@@ -436,7 +433,7 @@ fn not_json(reply: &Reply, request_id: String) -> Fault {
         let body = std::str::from_utf8(&reply.body).ok()?;
         let from = body.find(&format!("<{tag}>"))? + tag.len() + 2;
         let to = from + body[from..].find("</")?;
-        Some(printable(body[from..to].as_bytes(), 120))
+        Some(printable(&body.as_bytes()[from..to], 120))
     };
     let mut error = Error::new(
         Status::Protocol,
