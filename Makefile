@@ -102,7 +102,10 @@ install: lib
 	ln -sf libcosslice.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libcosslice.so'
 	install -m 644 $(BUILD)/lib/libcosslice.a '$(DESTDIR)$(LIBDIR)/'
-	sed -e 's|@VERSION@|$(VERSION)|' bindings/c/cosslice.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/cosslice.pc'
+	sed -e 's|@VERSION@|$(VERSION)|' \
+	    -e "s|@PREFIX@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(PREFIX)')|" \
+	    -e "s|@LIBDIR@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(LIBDIR)')|" \
+	    -e "s|@INCLUDEDIR@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(INCLUDEDIR)')|" bindings/c/cosslice.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/cosslice.pc'
 
 # --- upkeep --------------------------------------------------------------------------------------------------------
 

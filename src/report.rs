@@ -206,6 +206,10 @@ impl Reporter {
             self.stats.bytes_done.load(Ordering::Relaxed),
             Ordering::Relaxed,
         );
+        // Who asked to stop hears no more.
+        if self.interrupt.is_canceled() {
+            return;
+        }
         let Some(progress) = self.lock_progress().clone() else {
             return;
         };

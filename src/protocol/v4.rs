@@ -421,7 +421,13 @@ impl<'r> Envelope<'r> {
 
 /// A reply that is none of COS's: HTML of a proxy, XML of the storage behind, or nothing (protocol 0.8).
 fn not_json(reply: &Reply, request_id: String) -> Fault {
-    let (class, words) = codes::classify_http(reply.status);
+    let (class, words) = match codes::classify_http(reply.status) {
+        // A success that says nothing is as doubtful as no reply at all.
+        (Class::Final, _) if (200..400).contains(&reply.status) => {
+            (Class::Retry, "something other than COS answered")
+        }
+        other => other,
+    };
     let start = printable(&reply.body, 120);
     let what = if reply.body.is_empty() {
         "an empty reply".to_string()
@@ -445,9 +451,7 @@ fn not_json(reply: &Reply, request_id: String) -> Fault {
         id if id.is_empty() => xml("RequestId").unwrap_or_default(),
         id => id,
     };
-    // A success that says nothing is as doubtful as no reply at all.
     let class = match class {
-        Class::Final if (200..400).contains(&reply.status) => Class::Retry,
         // Without COS's own words, only the status itself counts.
         Class::Auth | Class::NotFound | Class::Exists => Class::Final,
         class => class,
