@@ -49,6 +49,8 @@ static int32_t on_progress(void *user, uint32_t phase, uint64_t bytes_done, uint
     struct put *put = user;
     int64_t found = cosslice_upload_get_i64(put->upload, COSSLICE_INFO_BYTES_RESUMED);
 
+    if (cosslice_upload_get_i64(put->upload, COSSLICE_INFO_INSTANT) == 1)
+        found = (int64_t)bytes_total;
     bar_show(&put->bar, phase, bytes_done, bytes_total, found > 0 ? (uint64_t)found : 0);
     return 0;
 }

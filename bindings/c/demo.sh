@@ -7,8 +7,9 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 file=${1:-${FILE:-}}
-put=build/bin/cosslice-put
-emulator=build/bin/cosslice-emulator
+bin=${COSSLICE_BIN:-build/bin}
+put=$bin/cosslice-put
+emulator=$bin/cosslice-emulator
 dir= pid=
 
 fail() {
@@ -65,6 +66,8 @@ elif what == "interrupt":  # BASE PATH BYTES COMMAND...: kill -9 COMMAND once th
             state = json.load(opener.open(base + "/_emulator/state", timeout=60))
             stored = sum(upload["bytes_stored"] for upload in state["uploads"] if upload["path"] == path)
             time.sleep(0.02)
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         process.kill()
         process.wait()

@@ -436,7 +436,7 @@ static void check_release(void)
     CHECK_INT(cosslice_config_set_signer(config, NULL, NULL, NULL), COSSLICE_OK);
     CHECK_INT(first, 1);
     CHECK_INT(cosslice_config_set_logger(config, COSSLICE_LOG_INFO, log_nothing, &logger, count_release), COSSLICE_OK);
-    CHECK_INT(cosslice_config_set_logger(config, 0, NULL, NULL, NULL), COSSLICE_OK);
+    CHECK_INT(cosslice_config_set_logger(config, COSSLICE_LOG_ERROR, NULL, NULL, NULL), COSSLICE_OK);
     CHECK_INT(logger, 1);
     cosslice_upload_free(one);
     cosslice_config_free(config);

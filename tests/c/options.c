@@ -79,7 +79,7 @@ static void check_bad_texts(cosslice_config *config)
         {COSSLICE_OPT_BUCKET, "a b"},
         {COSSLICE_OPT_REGION, "sh.example.com/"},
         {COSSLICE_OPT_REGION, "sh@host"},
-        {COSSLICE_OPT_ENDPOINT, "gz.file.myqcloud.com"},
+        {COSSLICE_OPT_ENDPOINT, "no-scheme.example.com"},
         {COSSLICE_OPT_ENDPOINT, "ftp://127.0.0.1/"},
         {COSSLICE_OPT_ENDPOINT, "http://"},
         {COSSLICE_OPT_ENDPOINT, "http://127.0.0.1/?x=1"},

@@ -23,7 +23,7 @@
 enum { SMALL = 5000, LARGE = 40 * 1048576 + 1 };
 
 static struct emulator emulator;
-static char small[300], large[300], odd[300]; /* names of files */
+static char small[300], large[300], odd[300], bad[300]; /* names of files */
 
 /* Runs cosslice-put with the words up to NULL and checks its exit code. */
 static void put(struct process *run, int want, ...)
@@ -130,7 +130,9 @@ static void check_json(struct process *run)
 
     check_case("--json with a strange file name");
     put(run, 0, "--json", odd, "bkt/odd-name", NULL);
-    CHECK_CONTAINS(run->out, "/q\\\"b\\\\n\\u000a\\ufffd\xe4\xb8\xad\"");
+    CHECK_CONTAINS(run->out, "/q\\\"b\\\\n\\u000a\xe4\xb8\xad\"");
+    put(run, 2, "--json", bad, "bkt/bad-name", NULL); /* the library takes UTF-8 only */
+    CHECK_CONTAINS(run->out, "/bad\\ufffd\\ufffd\"");
 
     check_case("--json with a failure");
     put(run, 7, "--json", large, "bkt/json", NULL);
@@ -308,7 +310,8 @@ int main(void)
     setenv("TERM", "xterm", 1);
     snprintf(small, sizeof small, "%s/small", emulator.dir);
     snprintf(large, sizeof large, "%s/large", emulator.dir);
-    snprintf(odd, sizeof odd, "%s/q\"b\\n\n\xff\xe4\xb8\xad", emulator.dir);
+    snprintf(odd, sizeof odd, "%s/q\"b\\n\n\xe4\xb8\xad", emulator.dir);
+    snprintf(bad, sizeof bad, "%s/bad\xff\xc0", emulator.dir);
     if (!bytes_to_file(small, 1, SMALL) || !bytes_to_file(large, 2, LARGE) || !bytes_to_file(odd, 3, 10))
         check_give_up("cannot write files");
 

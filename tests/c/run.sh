@@ -4,14 +4,14 @@
 #     tests/c/run.sh [NAME...]       e.g. run.sh misuse cancel; without names all of them
 #     VALGRIND=1 tests/c/run.sh      under valgrind, where an error or a leak is a failure
 #
-# CC and CFLAGS are heeded. COSSLICE_LIB and COSSLICE_EMULATOR may point elsewhere than build/lib and build/bin.
+# CC and CFLAGS are heeded. COSSLICE_LIB, COSSLICE_BIN, COSSLICE_EMULATOR and COSSLICE_OUT may point elsewhere than build/.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 COSSLICE_LIB=${COSSLICE_LIB:-$PWD/build/lib}
 COSSLICE_EMULATOR=${COSSLICE_EMULATOR:-$PWD/build/bin/cosslice-emulator}
 COSSLICE_BIN=${COSSLICE_BIN:-$PWD/build/bin}
 export COSSLICE_LIB COSSLICE_EMULATOR COSSLICE_BIN
-out=build/tests-c
+out=${COSSLICE_OUT:-build/tests-c}
 kit="tests/c/check.c tests/c/bytes.c tests/c/sha1.c tests/c/http.c tests/c/peer.c tests/c/process.c tests/c/emulator.c"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Werror"
 passed=0 failed=0
@@ -61,7 +61,7 @@ program() { # name source-name argument...
     fi
 }
 
-mkdir -p $out
+mkdir -p "$out" || exit 1
 [ $# -gt 0 ] || set -- header symbols options names misuse signer failures cancel lifecycle put examples memory-file memory-push
 for test; do
     case $test in

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
-static const double DRAW_EVERY_S = 0.1, SAMPLE_EVERY_S = 0.5, LINE_EVERY_S = 10;
+static const double DRAW_EVERY_S = 0.1, MARK_EVERY_S = 0.5, LINE_EVERY_S = 10;
 
 static double now_s(void)
 {
@@ -76,29 +76,22 @@ static size_t append_columns(char *line, size_t size, const char *text, size_t w
     return columns;
 }
 
+/* Of the last seconds, or of all once it is over. */
 static double speed(const struct bar *bar)
 {
-    size_t last = bar->sample_count - 1;
-    double seconds = bar->sample_count > 1 ? bar->samples[last].at_s - bar->samples[0].at_s : 0;
+    const struct bar_mark *from = bar->phase == COSSLICE_PHASE_DONE || bar->mark_count == 0 ? &bar->start : bar->marks;
+    double seconds = bar->now.at_s - from->at_s;
 
-    return seconds > 0 ? (double)(bar->samples[last].bytes - bar->samples[0].bytes) / seconds : 0;
+    return seconds > 0 && bar->now.bytes > from->bytes ? (double)(bar->now.bytes - from->bytes) / seconds : 0;
 }
 
-static void sample(struct bar *bar, double at_s, uint64_t bytes)
+static void mark(struct bar *bar)
 {
-    size_t count = bar->sample_count;
-
-    if (count > 0 && at_s - bar->samples[count - 1].at_s < SAMPLE_EVERY_S)
+    if (bar->mark_count > 0 && bar->now.at_s - bar->marks[bar->mark_count - 1].at_s < MARK_EVERY_S)
         return;
-    if (count > 0 && bytes < bar->samples[count - 1].bytes)
-        count = 0; /* counting began anew: older samples say nothing */
-    if (count == BAR_SAMPLES) {
-        memmove(bar->samples, bar->samples + 1, (BAR_SAMPLES - 1) * sizeof *bar->samples);
-        count--;
-    }
-    bar->samples[count].at_s = at_s;
-    bar->samples[count].bytes = bytes;
-    bar->sample_count = count + 1;
+    if (bar->mark_count == BAR_MARKS)
+        memmove(bar->marks, bar->marks + 1, --bar->mark_count * sizeof *bar->marks);
+    bar->marks[bar->mark_count++] = bar->now;
 }
 
 static unsigned percent(const struct bar *bar)
@@ -184,8 +177,8 @@ static void print_line(const struct bar *bar)
     char amount[48];
 
     format_amount(bar, amount, sizeof amount);
-    fprintf(stderr, "%s: %s %u%%, %s", bar->name, phase_name(bar->phase), percent(bar), amount);
-    if (bar->sample_count > 1)
+    fprintf(stderr, "%s: %s %u%%, %s", bar->name, phase_name(bar->phase), percent(bar), amount + strspn(amount, " "));
+    if (speed(bar) > 0)
         fprintf(stderr, ", %.1f MiB/s", speed(bar) / (1 << 20));
     fputc('\n', stderr);
 }
@@ -202,19 +195,22 @@ void bar_start(struct bar *bar, const char *name)
 
 void bar_show(struct bar *bar, uint32_t phase, uint64_t done, uint64_t total, uint64_t found)
 {
-    double at_s = now_s();
     bool changed = phase != bar->phase;
 
-    if (changed && phase <= COSSLICE_PHASE_SENDING)
-        bar->sample_count = 0; /* hashing tells nothing about sending */
     bar->phase = phase;
     bar->done = done < total ? done : total;
     bar->total = total;
-    sample(bar, at_s, done > found ? done - found : 0);
+    bar->now.at_s = now_s();
+    bar->now.bytes = done > found ? done - found : 0;
+    if (changed && phase <= COSSLICE_PHASE_SENDING) { /* hashing tells nothing about sending */
+        bar->start = bar->now;
+        bar->mark_count = 0;
+    }
+    mark(bar);
 
-    if (!changed && at_s - bar->last_s < (bar->terminal ? DRAW_EVERY_S : LINE_EVERY_S))
+    if (!changed && bar->now.at_s - bar->shown_at_s < (bar->terminal ? DRAW_EVERY_S : LINE_EVERY_S))
         return;
-    bar->last_s = at_s;
+    bar->shown_at_s = bar->now.at_s;
     if (bar->terminal)
         draw(bar);
     else
@@ -225,7 +221,7 @@ void bar_clear(struct bar *bar)
 {
     if (bar->drawn) {
         fputs("\r\033[K", stderr);
-        bar->last_s = 0;
+        bar->shown_at_s = 0;
         bar->drawn = false;
     }
 }

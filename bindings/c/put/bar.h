@@ -6,20 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Times and byte counts of the last seconds, from which the speed follows. */
-enum { BAR_SAMPLES = 16 };
+/* How far it was at some moment; bytes that were on the server already do not count. */
+struct bar_mark {
+    double at_s;
+    uint64_t bytes;
+};
+
+/* The speed shown is that of the last seconds, which these marks span. */
+enum { BAR_MARKS = 16 };
 
 struct bar {
     const char *name;
     bool terminal, utf8, drawn;
     uint32_t phase;
     uint64_t done, total;
-    double last_s; /* when it was last shown */
-    struct {
-        double at_s;
-        uint64_t bytes;
-    } samples[BAR_SAMPLES];
-    size_t sample_count;
+    double shown_at_s;
+    struct bar_mark start, now, marks[BAR_MARKS];
+    size_t mark_count;
 };
 
 /* `name` is kept, not copied. */
