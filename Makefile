@@ -23,7 +23,7 @@ BUILD   := build
 SONAME  := libcosslice.so.$(ABI)
 RUST_SOURCES := $(shell find src tests/emulator/src -name '*.rs') Cargo.toml Cargo.lock build.rs
 
-.PHONY: all lib header emulator examples demo test install clean fmt lint ci
+.PHONY: all lib header emulator examples demo tools test install clean fmt lint
 
 all: lib emulator examples
 
@@ -75,7 +75,11 @@ $(BUILD)/bin/%: bindings/c/%.c include/cosslice.h | $(BUILD)/lib/libcosslice.so
 demo: all
 	@sh bindings/c/demo.sh $(if $(FILE),"$(FILE)")
 
-test: all venv
+# What the tests need and a fresh machine may lack.
+tools:
+	@sh tests/tools.sh
+
+test: tools all venv
 	$(CARGO) test --locked --workspace
 	CC="$(CC)" sh tests/c/header.sh
 	CC="$(CC)" sh tests/c/run.sh
