@@ -1,4 +1,4 @@
-/* Programs of build/bin (or $COSSLICE_BIN) run by a test, with what they print. */
+/* Programs of build/bin (or $COSSLICE_BIN) run by a test, with what they print; under valgrind if $COSSLICE_TEST_VALGRIND. */
 #ifndef TEST_PROCESS_H
 #define TEST_PROCESS_H
 

@@ -22,6 +22,7 @@ if [ "${VALGRIND:-0}" != 0 ]; then
     under="valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=definite,indirect,possible \
         --error-exitcode=99 --child-silent-after-fork=yes --fair-sched=yes"
     limit=3600
+    export COSSLICE_TEST_VALGRIND=1
     COSSLICE_TEST_SLACK_MS=${COSSLICE_TEST_SLACK_MS:-3000} # the promise is made for a machine, not for its simulation
     export COSSLICE_TEST_SLACK_MS
 fi

@@ -134,14 +134,15 @@ static void format_left(const struct bar *bar, double bytes_per_s, char *out, si
 static void draw(struct bar *bar)
 {
     enum { NAME_MIN = 8, NAME_MAX_COLUMNS = 28, BAR_MIN = 10, BAR_MAX = 40, BAR_FRAME = 4, GAP = 2 };
-    char line[1024] = "", name[256] = "", amount[48], left[48], rate[32], words[4][64];
+    char line[1024] = "", name[256] = "", amount[48], left[48], rate[32] = "", words[4][64];
     size_t width = terminal_width() - 1; /* a full last column would wrap */
     double bytes_per_s = speed(bar);
     size_t kept = 1, used, for_bar;
 
     format_amount(bar, amount, sizeof amount);
     format_left(bar, bytes_per_s, left, sizeof left);
-    snprintf(rate, sizeof rate, "%.1f MiB/s", bytes_per_s / (1 << 20));
+    if (bytes_per_s > 0 || bar->phase != COSSLICE_PHASE_DONE)
+        snprintf(rate, sizeof rate, "%.1f MiB/s", bytes_per_s / (1 << 20));
     snprintf(words[0], sizeof words[0], "%-9s %3u%%", phase_name(bar->phase), percent(bar));
     snprintf(words[1], sizeof words[1], "  %s", amount);
     snprintf(words[2], sizeof words[2], "  %10s", rate);
