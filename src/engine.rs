@@ -194,9 +194,12 @@ pub fn publish(reporter: &Reporter, stored: &SliceSet) {
     put(&reporter.stats.next_offset, stored.next_offset());
 }
 
-/// Whether looking at the server's list may mend a fault.
+/// Whether looking at the server's list may mend a fault. A slice that arrived damaged is missing there.
 pub fn is_recoverable(class: Class) -> bool {
-    matches!(class, Class::Lost | Class::Order | Class::Restart)
+    matches!(
+        class,
+        Class::Lost | Class::Order | Class::Restart | Class::Integrity
+    )
 }
 
 /// The desk of a worker: everything for the caller goes through the shared state.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::{Opt, Settings};
 use crate::error::{Error, Status};
 use crate::exchange::{Exchange, OwnDesk};
+use crate::hash::Tally;
 use crate::protocol::{Addresses, Answer, Class, Content, Facts, Fault, Plan, Standing, Step};
 use crate::report::{Level, Reporter};
 use crate::resume::{SliceSet, Token, Verdict, judge};
@@ -148,8 +149,7 @@ impl Remote {
 
     /// Deals with an unfinished upload that holds the name. `None`: it is out of the way, open again.
     fn take_up(&self, content: &Content, fault: &Fault) -> Result<Option<Opening>, Error> {
-        let expected = content.size.div_ceil(64 << 10);
-        let standing = match self.look(expected)? {
+        let standing = match self.look(self.most_slices(content))? {
             Look::Gone => return Ok(None),
             Look::Complete(addresses) => {
                 return match self.facts()? {
@@ -321,8 +321,8 @@ impl Remote {
                 Class::Same | Class::Exists | Class::Retry | Class::Slow
                     if fault.class == Class::Same || fault.ambiguous =>
                 {
-                    return match self.is_there(content) {
-                        Ok(Some(addresses)) if content.fingerprint.is_some() => Ok(addresses),
+                    return match self.is_there(&hashed(content, bytes)) {
+                        Ok(Some(addresses)) => Ok(addresses),
                         _ => Err(fault.error),
                     };
                 }
@@ -359,10 +359,15 @@ impl Remote {
         if !could_be {
             return Ok(None);
         }
-        match self.look(content.size.div_ceil(64 << 10))? {
+        match self.look(self.most_slices(content))? {
             Look::Complete(addresses) => Ok(Some(addresses)),
             _ => Ok(None),
         }
+    }
+
+    /// How many slices a list may speak of: no server is known to cut below 512 KiB when asked for more (protocol 6.3).
+    fn most_slices(&self, content: &Content) -> u64 {
+        content.size.div_ceil(self.slice_size.min(512 << 10))
     }
 
     /// Compares the finished object with what was sent. Whether it was found equal; an error when it differs.
@@ -405,6 +410,17 @@ impl Remote {
             _ => Ok(false),
         }
     }
+}
+
+/// The content with its digest, also where none was declared: what goes in one request lies in memory.
+fn hashed(content: &Content, bytes: &dyn Bytes) -> Content {
+    let mut content = content.clone();
+    if content.fingerprint.is_none() {
+        let mut tally = Tally::new(content.size);
+        tally.update(bytes.in_memory().unwrap_or_default());
+        content.fingerprint = Some(Arc::new(tally.finish()));
+    }
+    content
 }
 
 /// Whether what the server knows is this content for sure.

@@ -6,7 +6,7 @@ use crate::config::{MAX_SLICES, Opt, Settings};
 use crate::engine::{Crew, Engine, Job, Load, ScopedCrew, is_recoverable};
 use crate::error::{Error, Status};
 use crate::exchange::Exchange;
-use crate::hash::{Digest, Fingerprint, Tally};
+use crate::hash::{Chain, Digest, Fingerprint, Tally};
 use crate::protocol::v4::V4;
 use crate::protocol::{Addresses, Class, Content, Fault};
 use crate::push::Push;
@@ -404,25 +404,57 @@ fn fingerprint(
 ) -> Result<Fingerprint, Error> {
     reporter.enter(Phase::Hashing);
     let mut tally = Tally::new(grid);
+    read_through(size, bytes, |piece| {
+        tally.update(piece);
+        reporter.hashed(tally.taken());
+        beat(reporter)
+    })?;
+    Ok(tally.finish())
+}
+
+/// Shows all of a content, piece by piece.
+fn read_through(
+    size: u64,
+    bytes: &dyn Bytes,
+    mut see: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
     if let Some(all) = bytes.in_memory() {
-        for piece in all.chunks(HASH_READ) {
-            tally.update(piece);
-            reporter.hashed(tally.taken());
-            beat(reporter)?;
-        }
-        return Ok(tally.finish());
+        return all.chunks(HASH_READ).try_for_each(see);
     }
     let mut buffer = allocate(HASH_READ)?;
     buffer.resize(HASH_READ, 0);
-    while tally.taken() < size {
-        let left = size - tally.taken();
-        let take = usize::try_from(left).map_or(HASH_READ, |left| left.min(HASH_READ));
-        bytes.read_at(tally.taken(), &mut buffer[..take])?;
-        tally.update(&buffer[..take]);
-        reporter.hashed(tally.taken());
-        beat(reporter)?;
+    let mut at = 0;
+    while at < size {
+        let take = usize::try_from(size - at).map_or(HASH_READ, |left| left.min(HASH_READ));
+        bytes.read_at(at, &mut buffer[..take])?;
+        see(&buffer[..take])?;
+        at += take as u64;
     }
-    Ok(tally.finish())
+    Ok(())
+}
+
+/// After the server found other bytes than were declared: an error when that is because the content changed here, too
+/// soon after the first pass for the file's times to show it.
+fn check_still_same(
+    content: &Content,
+    bytes: &dyn Bytes,
+    reporter: &Reporter,
+) -> Result<(), Error> {
+    let Some(print) = &content.fingerprint else {
+        return Ok(());
+    };
+    let mut chain = Chain::new();
+    read_through(content.size, bytes, |piece| {
+        chain.update(piece);
+        beat(reporter)
+    })?;
+    if chain.digest() == print.digest {
+        return Ok(());
+    }
+    Err(Error::new(
+        Status::SourceChanged,
+        "the content changed between its first and its second reading; upload it again when it is left alone",
+    ))
 }
 
 /// Sends what is missing and puts it together; looks again where the server lost track. The addresses, and whether the
@@ -452,6 +484,9 @@ fn send_whole<'a>(
         // The server's refusal of the content may only mean that the file is being written to.
         if fault.error.status != Status::Canceled {
             unchanged()?;
+        }
+        if fault.class == Class::Integrity {
+            check_still_same(content, bytes, &remote.reporter)?;
         }
         if !is_mendable(&fault) || mends == MENDS {
             return Err(fault.error);
