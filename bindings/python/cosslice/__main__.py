@@ -163,6 +163,8 @@ class _Bar(tqdm):  # type: ignore[type-arg] # generic in the stubs only
         self.phase = Phase.IDLE
 
     def show(self, phase: Phase, bytes_done: int, bytes_total: int) -> None:
+        if self.disable:  # then it is hardly initialized
+            return
         if phase is not self.phase:
             self.phase = phase
             self.set_description(phase.name.capitalize(), refresh=False)
