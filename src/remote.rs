@@ -283,7 +283,7 @@ impl Remote {
 
     /// Puts the slices together. When no answer is sure, looks whether it happened.
     pub fn commit(&self, plan: &Plan, content: &Content) -> Result<Addresses, Fault> {
-        let fault = match self.ask(&Step::Commit(plan), &Nothing) {
+        let mut fault = match self.ask(&Step::Commit(plan), &Nothing) {
             Ok(Answer::Stored(addresses)) => return Ok(addresses),
             Ok(_) => return Err(misread().into()),
             Err(fault) => fault,
@@ -304,6 +304,10 @@ impl Remote {
             if let Ok(Some(addresses)) = self.is_there(content) {
                 return Ok(addresses);
             }
+        }
+        if fault.class == Class::Integrity {
+            // All slices were taken, and together they are something else: sending one again mends nothing.
+            fault.class = Class::Final;
         }
         Err(fault)
     }

@@ -485,7 +485,7 @@ fn send_whole<'a>(
         if fault.error.status != Status::Canceled {
             unchanged()?;
         }
-        if fault.class == Class::Integrity {
+        if fault.error.status == Status::Integrity {
             check_still_same(content, bytes, &remote.reporter)?;
         }
         if !is_mendable(&fault) || mends == MENDS {
