@@ -252,6 +252,23 @@ static void check_interrupt(struct process *run, int number, int want)
     CHECK(emulator_has(&emulator, path, 100 + (uint64_t)number, LARGE));
 }
 
+/* What begins without a hash cannot be continued, and nobody is told that it could. */
+static void check_interrupt_without_hash(struct process *run)
+{
+    const char *words[] = {"--no-hash", "--bandwidth", "4M", large, "bkt/interrupted/no-hash", NULL};
+
+    check_case("an interrupt without a hash");
+    process_begin(run, "cosslice-put", -1, words);
+    wait_stored(1048576);
+    kill(run->pid, SIGINT);
+    process_end(run);
+    CHECK_INT(run->code, 130);
+    CHECK_CONTAINS(run->err, "cannot be continued; --overwrite discard begins anew");
+    put(run, 8, "--no-hash", large, "bkt/interrupted/no-hash", NULL);
+    CHECK_CONTAINS(run->err, "--overwrite discard throws the unfinished upload away");
+    put(run, 0, "--no-hash", "--overwrite", "discard", large, "bkt/interrupted/no-hash", NULL);
+}
+
 /* Columns of a text in which every character but the CJK ones takes one. */
 static size_t columns(const char *text, size_t len)
 {
@@ -321,6 +338,7 @@ int main(void)
     check_failures(&run);
     check_interrupt(&run, SIGINT, 130);
     check_interrupt(&run, SIGTERM, 143);
+    check_interrupt_without_hash(&run);
     check_bar(&run, 80, "C.UTF-8", large, LARGE);
     check_bar(&run, 120, "C.UTF-8", odd, 10);
     check_bar(&run, 120, "C", odd, 10);

@@ -45,7 +45,7 @@ static const struct row {
     {"--key-file", "FILE", NULL, LINE, COSSLICE_OPT_SECRET_KEY, "read the secret half from the first line of FILE"},
     {"--in-flight", "N", NULL, NUMBER, COSSLICE_OPT_IN_FLIGHT, "slices on their way at once (4)"},
     {"--overwrite", "HOW", NULL, OVERWRITE, COSSLICE_OPT_OVERWRITE, NULL},
-    {"--no-hash", NULL, NULL, OFF, COSSLICE_OPT_HASH, "do not read the file twice; gives up instant answers and resuming"},
+    {"--no-hash", NULL, NULL, OFF, COSSLICE_OPT_HASH, "read the file only once: no instant answers, nothing to continue by"},
     {"--no-resume", NULL, NULL, OFF, COSSLICE_OPT_RESUME, "do not continue an unfinished upload"},
     {"--bandwidth", "RATE", NULL, RATE, COSSLICE_OPT_BANDWIDTH, "at most so many bytes a second; K, M, G are understood"},
     {"--retries", "N", NULL, NUMBER, COSSLICE_OPT_RETRIES, "tries after the first, per request (5)"},
@@ -210,7 +210,9 @@ static enum options_outcome set(struct options *options, cosslice_config *config
     }
     if (status != COSSLICE_OK)
         return bad("%s: %s", row->flag ? row->flag : row->variable, cosslice_config_message(config));
-    if (row->option == COSSLICE_OPT_RESUME || row->option == COSSLICE_OPT_HASH)
+    if (row->option == COSSLICE_OPT_HASH)
+        options->hash = false;
+    if (row->option == COSSLICE_OPT_RESUME)
         options->resume = false;
     return OPTIONS_GO;
 }
@@ -268,7 +270,7 @@ enum options_outcome options_read(struct options *options, cosslice_config *conf
     size_t count = 0;
     bool flags = true;
 
-    *options = (struct options){.resume = true};
+    *options = (struct options){.hash = true, .resume = true};
     enum options_outcome outcome = set_from_environment(options, config);
 
     for (int i = 1; i < argc && outcome == OPTIONS_GO; i++) {

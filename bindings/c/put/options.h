@@ -10,7 +10,7 @@ struct options {
     const char *name; /* its last part */
     char *bucket;     /* owned */
     char *path;       /* owned; in the bucket, begins with '/' */
-    bool json, quiet, resume;
+    bool json, quiet, hash, resume;
     unsigned verbose; /* 0, 1 or 2 */
 };
 

@@ -23,7 +23,7 @@ static const struct failure {
     {COSSLICE_E_SERVER, 5, "COS refused the request; the server code says why."},
     {COSSLICE_E_AUTH, 6, "Check APPID, bucket, secret id and key, and this machine's clock."},
     {COSSLICE_E_EXISTS, 7, "Use --overwrite replace to replace the object, or choose another name."},
-    {COSSLICE_E_CONFLICT, 8, "Use --overwrite discard to throw the unfinished upload away, or choose another name."},
+    {COSSLICE_E_CONFLICT, 8, "--overwrite discard throws the unfinished upload away and begins anew."},
     {COSSLICE_E_INTEGRITY, 9, "What COS has is not what was sent. Run the command again; report it if that does not help."},
     {COSSLICE_E_NOT_FOUND, 10, "Check the bucket's name, its region, and that the directory exists."},
 };
@@ -179,22 +179,29 @@ static void print_details(const struct report *report)
 
 static void print_failure(const struct report *report)
 {
-    bool again = report->options->resume && number(report, COSSLICE_INFO_RETRYABLE) == 1;
+    bool continues = report->options->hash && report->options->resume;
 
     fprintf(stderr, "cosslice-put: %s was not uploaded: %s\n", report->options->file, message(report));
-    fprintf(stderr, "  %s%s\n", find(report->status)->advice, again ? " The same command continues where it stopped." : "");
+    fprintf(stderr, "  %s", find(report->status)->advice);
+    if (continues && number(report, COSSLICE_INFO_RETRYABLE) == 1)
+        fputs(" The same command continues where it stopped.", stderr);
+    if (!continues && report->status == COSSLICE_E_CONFLICT)
+        fputs(" Without --no-hash and --no-resume it is continued if it is known to be the same.", stderr);
+    fputc('\n', stderr);
     print_details(report);
 }
 
 static void print_interrupted(const struct report *report)
 {
     int64_t done = number(report, COSSLICE_INFO_BYTES_DONE), total = number(report, COSSLICE_INFO_BYTES_TOTAL);
+    const char *next = !report->options->hash     ? "Without a hash it cannot be continued; --overwrite discard begins anew."
+                       : !report->options->resume ? "Without --no-resume the same command continues where it stopped."
+                                                  : "The same command continues where it stopped.";
 
     fprintf(stderr, "cosslice-put: interrupted");
     if (done > 0 && total > 0)
         fprintf(stderr, " when %" PRId64 " of %" PRId64 " bytes were stored", done, total);
-    fprintf(stderr, ". The same command %s.\n",
-            report->options->resume ? "continues where it stopped" : "without --no-resume and --no-hash could have continued it");
+    fprintf(stderr, ". %s\n", next);
 }
 
 int report_print(const struct report *report)
