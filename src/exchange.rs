@@ -170,6 +170,7 @@ impl Exchange {
         desk: &dyn Desk,
         tries: &mut Tries,
     ) -> Result<Answer, Fault> {
+        crate::torture::moment();
         let request = self.wire.request(step, &boundary().map_err(Fault::fatal)?);
         let authorization = self
             .signing

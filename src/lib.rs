@@ -3,8 +3,8 @@
 //! The rooms of the house, each needing only those below it:
 //!
 //! - [`ffi`]: the C interface. Thin: pointers become references, panics become statuses. The only `unsafe` code.
-//! - [`upload`]: the state machine of one upload; the only file that knows the order of things. [`push`] is its part that
-//!   is fed.
+//! - [`upload`]: the state machine of one upload; the only file that knows the order of calls. [`whole`] is its part for
+//!   files and buffers, [`push`] the one that is fed.
 //! - [`remote`]: the object on the server: opening, looking, settling what is in doubt.
 //! - [`engine`]: slices on their way, workers, back-pressure.
 //! - [`exchange`]: one step carried through: signed, sent, read, tried again.
@@ -30,5 +30,7 @@ pub mod resume;
 pub mod retry;
 pub mod sign;
 pub mod source;
+pub mod torture;
 pub mod transport;
 pub mod upload;
+pub mod whole;

@@ -12,7 +12,7 @@ use crate::resume::{Known, Mark, Token};
 use crate::sign::Subject;
 use crate::source::{Memory, Nothing, allocate};
 use crate::transport::pulse;
-use crate::upload::{MENDS, is_mendable};
+use crate::whole::{MENDS, is_mendable};
 
 /// An open upload that is being fed.
 pub struct Push {

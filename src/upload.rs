@@ -3,25 +3,20 @@
 use std::sync::Arc;
 
 use crate::config::{MAX_SLICES, Opt, Settings};
-use crate::engine::{Crew, Engine, Job, Load, ScopedCrew, is_recoverable};
 use crate::error::{Error, Status};
 use crate::exchange::Exchange;
-use crate::hash::{Chain, Digest, Fingerprint, Tally};
+use crate::hash::{Digest, Tally};
 use crate::protocol::v4::V4;
-use crate::protocol::{Addresses, Class, Content, Fault};
+use crate::protocol::{Addresses, Content};
 use crate::push::Push;
-use crate::remote::{Opening, Overwrite, Remote};
+use crate::remote::{Overwrite, Remote};
 use crate::report::{Level, Logger, Phase, Reporter, put};
 use crate::resume::Token;
 use crate::retry::{Meter, Pace};
 use crate::sign::{Clock, Credentials, Signer, Signing};
 use crate::source::{Bytes, FileSource, Memory, allocate};
-use crate::transport::{Link, pulse};
-
-/// Bytes read at a time for the fingerprint.
-const HASH_READ: usize = 256 << 10;
-/// Times that an upload looks at the server's list to mend a fault, before the fault is the caller's.
-pub const MENDS: u32 = 2;
+use crate::transport::Link;
+use crate::whole::{self, HASH_READ, Sent, beat};
 
 /// What a config gives to each of its uploads.
 pub struct Parts {
@@ -265,7 +260,8 @@ impl Upload {
         self.check_size(size)?;
         put(&self.remote.reporter.stats.bytes_total, size);
         let fingerprint = if self.settings.is_on(Opt::Hash) {
-            let print = fingerprint(size, bytes, self.remote.slice_size, &self.remote.reporter)?;
+            let print =
+                whole::fingerprint(size, bytes, self.remote.slice_size, &self.remote.reporter)?;
             unchanged()?;
             self.digest = Some(print.digest);
             Some(Arc::new(print))
@@ -279,20 +275,16 @@ impl Upload {
             let declared = content.fingerprint.is_some();
             return self.done(addresses, &content, declared, false);
         }
-        let opening = self.remote.open(&content)?;
-        let (plan, stored) = match opening {
-            Opening::There(addresses) => return self.done(addresses, &content, true, true),
-            Opening::Ready { plan, stored, .. } => (plan, stored),
-        };
-        put(&self.remote.reporter.stats.slice_size, plan.slice_size);
-        put(&self.remote.reporter.stats.bytes_resumed, stored.bytes());
-        let (remote, width) = (&self.remote, width(&self.settings));
-        let (addresses, declared) = std::thread::scope(|scope| {
-            let mut crew = ScopedCrew(scope);
-            let mut engine = Engine::new(&remote.exchange, &remote.reporter, plan, stored, width);
-            send_whole(remote, &content, bytes, unchanged, &mut engine, &mut crew)
-        })?;
-        self.done(addresses, &content, declared, false)
+        match whole::send(
+            &self.remote,
+            &content,
+            bytes,
+            unchanged,
+            width(&self.settings),
+        )? {
+            Sent::There(addresses) => self.done(addresses, &content, true, true),
+            Sent::Sent(addresses, declared) => self.done(addresses, &content, declared, false),
+        }
     }
 
     /// The object is there: notes where, and compares where that was not done by the server.
@@ -388,152 +380,4 @@ fn own_credentials(settings: &Settings) -> Credentials {
         },
         _ => Credentials::Fixed(text(Opt::Authorization)),
     }
-}
-
-/// The caller's thread is alive and still wants this.
-fn beat(reporter: &Reporter) -> Result<(), Error> {
-    pulse(&reporter.interrupt, Some(reporter)).map_err(|_| Error::canceled())
-}
-
-/// One pass over the content: digest and chaining states.
-fn fingerprint(
-    size: u64,
-    bytes: &dyn Bytes,
-    grid: u64,
-    reporter: &Reporter,
-) -> Result<Fingerprint, Error> {
-    reporter.enter(Phase::Hashing);
-    let mut tally = Tally::new(grid);
-    read_through(size, bytes, |piece| {
-        tally.update(piece);
-        reporter.hashed(tally.taken());
-        beat(reporter)
-    })?;
-    Ok(tally.finish())
-}
-
-/// Shows all of a content, piece by piece.
-fn read_through(
-    size: u64,
-    bytes: &dyn Bytes,
-    mut see: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    if let Some(all) = bytes.in_memory() {
-        return all.chunks(HASH_READ).try_for_each(see);
-    }
-    let mut buffer = allocate(HASH_READ)?;
-    buffer.resize(HASH_READ, 0);
-    let mut at = 0;
-    while at < size {
-        let take = usize::try_from(size - at).map_or(HASH_READ, |left| left.min(HASH_READ));
-        bytes.read_at(at, &mut buffer[..take])?;
-        see(&buffer[..take])?;
-        at += take as u64;
-    }
-    Ok(())
-}
-
-/// After the server found other bytes than were declared: an error when that is because the content changed here, too
-/// soon after the first pass for the file's times to show it.
-fn check_still_same(
-    content: &Content,
-    bytes: &dyn Bytes,
-    reporter: &Reporter,
-) -> Result<(), Error> {
-    let Some(print) = &content.fingerprint else {
-        return Ok(());
-    };
-    let mut chain = Chain::new();
-    read_through(content.size, bytes, |piece| {
-        chain.update(piece);
-        beat(reporter)
-    })?;
-    if chain.digest() == print.digest {
-        return Ok(());
-    }
-    Err(Error::new(
-        Status::SourceChanged,
-        "the content changed between its first and its second reading; upload it again when it is left alone",
-    ))
-}
-
-/// Sends what is missing and puts it together; looks again where the server lost track. The addresses, and whether the
-/// server compared the digest.
-fn send_whole<'a>(
-    remote: &Remote,
-    content: &Content,
-    bytes: &'a dyn Bytes,
-    unchanged: &dyn Fn() -> Result<(), Error>,
-    engine: &mut Engine<'a>,
-    crew: &mut dyn Crew<'a>,
-) -> Result<(Addresses, bool), Error> {
-    let mut mends = 0;
-    loop {
-        let fault = match send_missing(bytes, engine, crew) {
-            Ok(()) => {
-                unchanged()?;
-                remote.reporter.enter(Phase::Finishing);
-                let plan = engine.plan();
-                match remote.commit(&plan, content) {
-                    Ok(addresses) => return Ok((addresses, plan.declared.is_some())),
-                    Err(fault) => fault,
-                }
-            }
-            Err(fault) => fault,
-        };
-        // The server's refusal of the content may only mean that the file is being written to.
-        if fault.error.status != Status::Canceled {
-            unchanged()?;
-        }
-        if fault.error.status == Status::Integrity {
-            check_still_same(content, bytes, &remote.reporter)?;
-        }
-        if !is_mendable(&fault) || mends == MENDS {
-            return Err(fault.error);
-        }
-        mends += 1;
-        remote.log(Level::Warn, || {
-            format!(
-                "looking at the server's list again, for: {}",
-                fault.error.message
-            )
-        });
-        match remote.look_again(content, &engine.plan())? {
-            Opening::There(addresses) => return Ok((addresses, content.fingerprint.is_some())),
-            Opening::Ready {
-                mut plan, stored, ..
-            } => {
-                plan.serial |= fault.class == Class::Order;
-                put(&remote.reporter.stats.slice_size, plan.slice_size);
-                engine.restart(plan, stored);
-                remote.reporter.enter(Phase::Sending);
-            }
-        }
-    }
-}
-
-/// Whether the server's list may say how to go on.
-pub fn is_mendable(fault: &Fault) -> bool {
-    is_recoverable(fault.class) || matches!(fault.class, Class::Incomplete | Class::Unfinished)
-}
-
-fn send_missing<'a>(
-    bytes: &'a dyn Bytes,
-    engine: &mut Engine<'a>,
-    crew: &mut dyn Crew<'a>,
-) -> Result<(), Fault> {
-    let plan = engine.plan();
-    let mut from = 0;
-    while let Some(offset) = engine.missing_from(from) {
-        let len = plan.slice_size.min(plan.size - offset);
-        let job = Job {
-            offset,
-            len,
-            load: Load::Lent(bytes),
-        };
-        // Jobs hold no memory here: one waits for each worker, so that none has to wait for this thread.
-        engine.put(job, 4, crew)?;
-        from = offset + len;
-    }
-    engine.drain()
 }

@@ -15,7 +15,10 @@ thread_local! {
 pub fn guard<R>(fallback: R, call: impl FnOnce() -> R) -> R {
     hush();
     INSIDE.set(INSIDE.get() + 1);
-    let result = catch_unwind(AssertUnwindSafe(call));
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        crate::torture::moment();
+        call()
+    }));
     INSIDE.set(INSIDE.get() - 1);
     result.unwrap_or_else(|payload| {
         // Dropping it could panic again.

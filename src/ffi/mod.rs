@@ -8,6 +8,8 @@
 mod config;
 mod guard;
 mod hooks;
+#[cfg(feature = "torture")]
+mod torture;
 mod types;
 mod upload;
 
@@ -16,5 +18,7 @@ pub use hooks::{
     cosslice_log_fn, cosslice_progress_fn, cosslice_release_fn, cosslice_sign_fn,
     cosslice_sign_get_str, cosslice_sign_get_u64, cosslice_sign_request,
 };
+#[cfg(feature = "torture")]
+pub use torture::cosslice_torture;
 pub use types::*;
 pub use upload::*;
