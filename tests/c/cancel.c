@@ -47,15 +47,6 @@ static double promised_ms(void)
     return 250 + (slack ? atof(slack) : 0);
 }
 
-static cosslice_upload *new_upload(cosslice_config *config, const char *path)
-{
-    cosslice_upload *upload = NULL;
-
-    if (!CHECK_INT(cosslice_upload_new(config, path, &upload), COSSLICE_OK))
-        check_give_up(cosslice_config_message(config));
-    return upload;
-}
-
 /* ---- one attempt: a thread waits until the call is where it shall be, then ends it ---- */
 
 enum stage { ANSWER, HANDSHAKE, SEND, CONNECT };

@@ -104,6 +104,15 @@ cosslice_config *emulator_config(const struct emulator *emulator)
     return endpoint_config(emulator->endpoint);
 }
 
+cosslice_upload *new_upload(cosslice_config *config, const char *path)
+{
+    cosslice_upload *upload = NULL;
+
+    if (!CHECK_INT(cosslice_upload_new(config, path, &upload), COSSLICE_OK))
+        check_give_up(cosslice_config_message(config));
+    return upload;
+}
+
 int emulator_has(const struct emulator *emulator, const char *path, uint64_t seed, uint64_t len)
 {
     char target[1024];

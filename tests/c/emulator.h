@@ -22,6 +22,9 @@ cosslice_config *emulator_config(const struct emulator *emulator);
 /* The configuration for any endpoint, with the emulator's account. */
 cosslice_config *endpoint_config(const char *endpoint);
 
+/* An upload of the object `path`; gives up when that is refused. */
+cosslice_upload *new_upload(cosslice_config *config, const char *path);
+
 /* Does the emulator serve exactly `len` bytes of `seed` as the object `path` (percent-encoded)? */
 int emulator_has(const struct emulator *emulator, const char *path, uint64_t seed, uint64_t len);
 /* The HTTP status of GET for the object. */

@@ -19,15 +19,6 @@ enum { LEN = 3 * 1048576 + 100 };
 static struct emulator emulator;
 static unsigned char data[LEN];
 
-static cosslice_upload *new_upload(cosslice_config *config, const char *path)
-{
-    cosslice_upload *upload = NULL;
-
-    if (!CHECK_INT(cosslice_upload_new(config, path, &upload), COSSLICE_OK))
-        check_give_up(cosslice_config_message(config));
-    return upload;
-}
-
 static int64_t number(const cosslice_upload *upload, uint32_t info)
 {
     return cosslice_upload_get_i64(upload, info);

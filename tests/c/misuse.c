@@ -17,15 +17,6 @@ enum { LEN = 3 * 1048576 };
 static struct emulator emulator;
 static unsigned char data[LEN];
 
-static cosslice_upload *new_upload(cosslice_config *config, const char *path)
-{
-    cosslice_upload *upload = NULL;
-
-    if (!CHECK_INT(cosslice_upload_new(config, path, &upload), COSSLICE_OK))
-        check_give_up(cosslice_config_message(config));
-    return upload;
-}
-
 static size_t sign_nothing(void *user, const cosslice_sign_request *request, char *out, size_t out_size)
 {
     (void)user, (void)request, (void)out, (void)out_size;

@@ -21,15 +21,6 @@ enum { LEN = 12 * 1048576 + 7 };
 static struct emulator emulator;
 static unsigned char data[LEN];
 
-static cosslice_upload *new_upload(cosslice_config *config, const char *path)
-{
-    cosslice_upload *upload = NULL;
-
-    if (!CHECK_INT(cosslice_upload_new(config, path, &upload), COSSLICE_OK))
-        check_give_up(cosslice_config_message(config));
-    return upload;
-}
-
 /* Splits a signature into its MAC and its text; the MAC must be right for the key "examplesecretkey". */
 static bool open_signature(const char *signature, char *text, size_t size)
 {
