@@ -2,6 +2,7 @@
 #
 #   make demo [FILE=...]                build, upload a file to a local emulator, fetch it back, compare
 #   make test                           all tests
+#   make check                          longer: valgrind, sanitizers, fuzzing
 #   make lib                            build/lib: shared and static library
 #   make header                         include/cosslice.h from src/ffi
 #   make install [PREFIX=] [DESTDIR=]   header, libraries, pkg-config file
@@ -23,7 +24,7 @@ BUILD   := build
 SONAME  := libcosslice.so.$(ABI)
 RUST_SOURCES := $(shell find src tests/emulator/src -name '*.rs') Cargo.toml Cargo.lock build.rs
 
-.PHONY: all lib header emulator examples demo tools test install clean fmt lint
+.PHONY: all lib header emulator examples demo tools test check install clean fmt lint
 
 all: lib emulator examples
 
@@ -81,10 +82,13 @@ tools:
 
 test: tools all venv
 	$(CARGO) test --locked --workspace
-	CC="$(CC)" sh tests/c/header.sh
 	CC="$(CC)" sh tests/c/run.sh
 	sh tests/install.sh
 	COSSLICE_EMULATOR=$(CURDIR)/$(BUILD)/bin/cosslice-emulator $(VENV)/bin/python -m pytest -q bindings/python
+
+# Longer than `make test`: valgrind, sanitizers, fuzzing.
+check: all
+	CC="$(CC)" bash tests/check.sh
 
 VENV := $(BUILD)/venv
 

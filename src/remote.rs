@@ -186,7 +186,7 @@ impl Remote {
                 }))
             }
             Verdict::Other(_) if self.overwrite == Overwrite::Discard => {
-                self.discard()?;
+                self.discard(&standing)?;
                 Ok(None)
             }
             Verdict::Other(why) => Err(reworded(
@@ -200,14 +200,29 @@ impl Remote {
         }
     }
 
-    /// Throws an unfinished upload away, but never an object.
-    fn discard(&self) -> Result<(), Error> {
-        if self.facts()?.is_some_and(|facts| facts.is_complete()) {
-            return Err(Error::new(
-                Status::Conflict,
-                "an unfinished upload of other content holds the name of an existing object, and COS can only delete \
-                 both; delete or finish it by hand, nothing was touched",
-            ));
+    /// Gets an unfinished upload of other content out of the way, but never an object.
+    fn discard(&self, standing: &Standing) -> Result<(), Error> {
+        let plan = &standing.plan;
+        let stored = SliceSet::from_parts(plan.size, plan.slice_size, &standing.parts);
+        let facts = self.facts()?.filter(Facts::is_complete);
+        if let Some(digest) = facts.and_then(|facts| facts.digest) {
+            // What stat shows is an object, or the unfinished upload itself when all its slices are there: the numbers
+            // are the same (protocol 4.6). COS's delete takes both, so it must not be used then.
+            if stored.bytes() < plan.size || plan.declared != Some(digest) {
+                return Err(Error::new(
+                    Status::Conflict,
+                    "an unfinished upload of other content holds the name of an existing object, and COS can only \
+                     delete both; finish it or delete both by hand, nothing was touched",
+                ));
+            }
+            // Finished, it has the content that stat shows, and can be replaced like any object.
+            self.log(Level::Warn, || {
+                "finishing an upload of other content that only lacked that, to replace it (OVERWRITE is 2)".into()
+            });
+            return match self.ask(&Step::Commit(plan), &Nothing) {
+                Ok(_) => Ok(()),
+                Err(fault) => Err(fault.error),
+            };
         }
         self.log(Level::Warn, || {
             "discarding an unfinished upload of other content (OVERWRITE is 2)".into()
@@ -331,7 +346,9 @@ impl Remote {
                     };
                 }
                 Class::Unfinished | Class::Foreign if self.overwrite == Overwrite::Discard => {
-                    self.discard()?;
+                    if let Look::Standing(standing) = self.look(self.most_slices(content))? {
+                        self.discard(&standing)?;
+                    }
                 }
                 Class::Unfinished | Class::Foreign => {
                     return Err(reworded(
@@ -349,24 +366,19 @@ impl Remote {
         ))
     }
 
-    /// Whether the object is there with this content. Where no digest can tell, whether nothing of it is unfinished.
+    /// Whether the object is there with this content. The list decides whether it is finished: stat shows the same
+    /// numbers for an object and for an unfinished upload whose slices are all there (protocol 4.6).
     fn is_there(&self, content: &Content) -> Result<Option<Addresses>, Error> {
+        let Look::Complete(addresses) = self.look(self.most_slices(content))? else {
+            return Ok(None);
+        };
         let Some(facts) = self.facts()? else {
             return Ok(None);
         };
-        if is_this(&facts, content) {
-            return Ok(Some(facts.addresses));
-        }
-        let could_be = facts.is_complete()
-            && facts.size == Some(content.size)
-            && (facts.digest.is_none() || content.fingerprint.is_none());
-        if !could_be {
-            return Ok(None);
-        }
-        match self.look(self.most_slices(content))? {
-            Look::Complete(addresses) => Ok(Some(addresses)),
-            _ => Ok(None),
-        }
+        let ours = content.fingerprint.as_ref().map(|print| print.digest);
+        let differs = matches!((facts.digest, ours), (Some(theirs), Some(ours)) if theirs != ours);
+        let same = facts.is_complete() && facts.size == Some(content.size) && !differs;
+        Ok(same.then_some(addresses))
     }
 
     /// How many slices a list may speak of: no server is known to cut below 512 KiB when asked for more (protocol 6.3).
@@ -394,7 +406,8 @@ impl Remote {
             }
         };
         let digest = content.fingerprint.as_ref().map(|print| print.digest);
-        if facts.size != Some(content.size) || facts.stored != Some(content.size) {
+        let differs = |number: Option<u64>| number.is_some_and(|n| n != content.size);
+        if differs(facts.size) || differs(facts.stored) {
             return Err(Error::new(
                 Status::Integrity,
                 format!(
