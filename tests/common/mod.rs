@@ -1,6 +1,7 @@
 //! What the integration tests share: safe wrappers over the C functions, the emulator, peers that misbehave on purpose.
 #![allow(
     dead_code,
+    unused_imports,
     missing_docs,
     unsafe_code,
     clippy::unwrap_used,

@@ -85,7 +85,11 @@ pub fn overlay(base: &Value, over: &Value) -> Value {
         (Value::Object(base), Value::Object(over)) => {
             let mut merged = base.clone();
             for (key, value) in over {
-                let below = base.get(key).unwrap_or(&Value::Null);
+                // A set of requests is one value: what it does not name was not sent.
+                let below = match key.as_str() {
+                    "requests" => &Value::Null,
+                    key => base.get(key).unwrap_or(&Value::Null),
+                };
                 merged.insert(key.clone(), overlay(below, value));
             }
             Value::Object(merged)
@@ -303,7 +307,7 @@ fn run_step(memory: &mut Memory, step: &Value, log: &Log) -> Result<Run, String>
         .map(|(_, l)| l.clone())
         .collect();
     let checks = [
-        wire::check(&requests, run.own_keys.then_some(run.ttl_s)),
+        wire::check(&requests, run.signed.as_ref()),
         check_object(memory, &path),
         check_secrets(memory, &run, &lines),
         check_beats(&run),

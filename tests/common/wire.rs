@@ -8,6 +8,23 @@ use serde_json::Value;
 
 use super::{APP_ID, BUCKET, SECRET_ID};
 
+/// How the library's own signatures are made.
+pub struct Signed {
+    pub bucket: String,
+    pub secret_id: String,
+    pub ttl_s: u64,
+}
+
+impl Default for Signed {
+    fn default() -> Self {
+        Signed {
+            bucket: BUCKET.into(),
+            secret_id: SECRET_ID.into(),
+            ttl_s: 900,
+        }
+    }
+}
+
 /// Fields of each operation in their order. Optional ones are in brackets.
 pub const FORMS: &[(&str, &[&str])] = &[
     (
@@ -50,16 +67,16 @@ pub(crate) use ensure;
 
 /// Whether all of a request arrived.
 pub fn is_whole(r: &Recorded) -> bool {
-    r.content_length.unwrap_or(0) == r.body_read && (r.body_read == 0 || !r.fields.is_empty())
+    r.content_length.unwrap_or(0) == r.body_read && !r.fields.is_empty()
 }
 
 /// Checks requests one by one and together. Requests that a fault cut off are checked as far as they go.
 ///
-/// `ttl_s` is how long signatures last; `None` when they were not made by the library.
-pub fn check(requests: &[Arc<Recorded>], ttl_s: Option<u64>) -> Result<(), String> {
+/// `signed` is `None` when the signatures were not made by the library.
+pub fn check(requests: &[Arc<Recorded>], signed: Option<&Signed>) -> Result<(), String> {
     let mut declared: BTreeMap<String, bool> = BTreeMap::new();
     for r in requests {
-        check_one(r, ttl_s).map_err(|why| format!("request #{} ({}): {why}", r.seq, r.op))?;
+        check_one(r, signed).map_err(|why| format!("request #{} ({}): {why}", r.seq, r.op))?;
         let reply: Value = serde_json::from_str(&r.reply).unwrap_or_default();
         let data = &reply["data"];
         if let (0, Some(session)) = (
@@ -89,7 +106,7 @@ pub fn check(requests: &[Arc<Recorded>], ttl_s: Option<u64>) -> Result<(), Strin
             );
         }
     }
-    ttl_s.map_or(Ok(()), |_| check_freshness(requests))
+    signed.map_or(Ok(()), |_| check_freshness(requests))
 }
 
 fn check_freshness(requests: &[Arc<Recorded>]) -> Result<(), String> {
@@ -107,10 +124,10 @@ fn check_freshness(requests: &[Arc<Recorded>]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_one(r: &Recorded, ttl_s: Option<u64>) -> Result<(), String> {
+fn check_one(r: &Recorded, signed: Option<&Signed>) -> Result<(), String> {
     check_head(r)?;
-    if let (Some(plaintext), Some(ttl_s)) = (&r.sign_plaintext, ttl_s) {
-        check_signature(r, plaintext, ttl_s)?;
+    if let (Some(plaintext), Some(signed)) = (&r.sign_plaintext, signed) {
+        check_signature(r, plaintext, signed)?;
     }
     if !is_whole(r) {
         return Ok(());
@@ -135,7 +152,7 @@ fn check_head(r: &Recorded) -> Result<(), String> {
     for name in ["host", "authorization", "user-agent"] {
         ensure!(names.iter().any(|n| n == name), "no header {name}");
     }
-    let place = format!("/files/v2/{APP_ID}/{BUCKET}/");
+    let place = format!("/files/v2/{APP_ID}/");
     ensure!(r.target.starts_with(&place), "target {}", r.target);
     if r.method == "GET" {
         ensure!(r.target.ends_with("?op=stat"), "target {}", r.target);
@@ -181,7 +198,7 @@ pub fn file_id(target: &str) -> &str {
     path.strip_prefix("/files/v2").unwrap_or(path)
 }
 
-fn check_signature(r: &Recorded, plaintext: &str, ttl_s: u64) -> Result<(), String> {
+fn check_signature(r: &Recorded, plaintext: &str, signed: &Signed) -> Result<(), String> {
     let fields = sign_fields(plaintext);
     let names: Vec<&str> = fields.keys().copied().collect();
     ensure!(
@@ -189,7 +206,7 @@ fn check_signature(r: &Recorded, plaintext: &str, ttl_s: u64) -> Result<(), Stri
         "signature of {plaintext}"
     );
     ensure!(
-        fields["a"] == APP_ID && fields["b"] == BUCKET && fields["k"] == SECRET_ID,
+        fields["a"] == APP_ID && fields["b"] == signed.bucket && fields["k"] == signed.secret_id,
         "signature of {plaintext}"
     );
     ensure!(
@@ -204,7 +221,7 @@ fn check_signature(r: &Recorded, plaintext: &str, ttl_s: u64) -> Result<(), Stri
     if r.op == "delete" {
         ensure!(end == 0, "delete needs a one-time signature: {plaintext}");
     } else {
-        ensure!(end == now + ttl_s, "e={end} t={now}");
+        ensure!(end == now + signed.ttl_s, "e={end} t={now}");
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Memory, number};
 use crate::common::handles::Outcome;
+use crate::common::wire::Signed;
 use crate::common::{APP_ID, Ask, BUCKET, Beat, Config, Log, SECRET_ID, Server, Upload, content};
+use cosslice::config::{Kind, TABLE};
 
 /// How a step went.
 pub struct Run {
@@ -18,8 +20,8 @@ pub struct Run {
     pub beats: Vec<Beat>,
     /// Was left in the middle on purpose.
     pub abandoned: bool,
-    pub own_keys: bool,
-    pub ttl_s: u64,
+    /// How the library signs; absent when others do.
+    pub signed: Option<Signed>,
     pub took: std::time::Duration,
     /// NEXT_OFFSET behind init.
     pub next_offset: i64,
@@ -53,8 +55,7 @@ pub fn run(memory: &Memory, step: &Value, log: &Log) -> Result<Run, String> {
         token: String::new(),
         beats: Vec::new(),
         abandoned: step.get("feed_until").is_some(),
-        own_keys,
-        ttl_s: step["options"]["SIGN_TTL_S"].as_u64().unwrap_or(900),
+        signed: own_keys.then(|| signed(&step["options"])),
         took: std::time::Duration::ZERO,
         next_offset: -1,
     };
@@ -74,6 +75,15 @@ pub fn run(memory: &Memory, step: &Value, log: &Log) -> Result<Run, String> {
     run.beats = beats.lock().unwrap().clone();
     run.content = bytes;
     Ok(run)
+}
+
+fn signed(options: &Value) -> Signed {
+    let text = |name: &str, default: &str| options[name].as_str().unwrap_or(default).to_owned();
+    Signed {
+        bucket: text("BUCKET", BUCKET),
+        secret_id: text("SECRET_ID", SECRET_ID),
+        ttl_s: options["SIGN_TTL_S"].as_u64().unwrap_or(900),
+    }
 }
 
 fn feed(run: &mut Run, step: &Value, bytes: &[u8]) -> Outcome {
@@ -117,7 +127,7 @@ fn config(memory: &Memory, step: &Value, log: &Log) -> Result<(Config, bool), St
                 own_keys = false;
                 config.text(name, &ready_made(server, text)?)
             }
-            Value::String(text) => config.text(name, text),
+            Value::String(text) if is_text(name) => config.text(name, text),
             value => config.number(name, number(value)),
         };
     }
@@ -136,6 +146,11 @@ fn config(memory: &Memory, step: &Value, log: &Log) -> Result<(Config, bool), St
 fn now_s() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| d.as_secs())
+}
+
+fn is_text(option: &str) -> bool {
+    let spec = TABLE.iter().find(|spec| spec.name == option);
+    matches!(spec.map(|s| s.kind), Some(Kind::Text(_)))
 }
 
 /// A signature that the caller brings along.
