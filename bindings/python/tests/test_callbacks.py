@@ -16,7 +16,7 @@ import pytest
 from conftest import MIB, PATIENCE_S, Emulator, FakeCos, content
 
 import cosslice
-from cosslice import Phase, Upload
+from cosslice import Phase, Upload, _callbacks, _calls
 from cosslice._callbacks import _registered
 from cosslice._constants import Status
 from cosslice._library import LOG_FN, PROGRESS_FN, RELEASE_FN, SIGN_FN, lib
@@ -60,17 +60,52 @@ def test_an_exception_comes_out_of_the_call(fake: FakeCos, kind: str, mode: str)
     assert "upload_slice_finish" not in [op for op, _ in fake.requests]
 
 
-def test_the_first_of_several_exceptions_counts(fake: FakeCos) -> None:
+def test_no_callback_runs_after_one_has_raised(fake: FakeCos) -> None:
     calls = []
 
-    def progress(*_: object) -> None:
+    def fail(*_: object) -> Any:
         calls.append(1)
         raise Oops(str(len(calls)))
 
-    with fake.config() as config, Upload(config, "/a", progress=progress) as upload:
+    config = fake.config(secret_id="", secret_key="", signer=fail)
+    config.set_logger(lambda *_: calls and fail(), cosslice.LogLevel.DEBUG)
+    with config, Upload(config, "/a") as upload:
+        upload.progress = lambda *_: calls and fail()
         with pytest.raises(Oops, match="1"):
             upload.buffer(content(4 * MIB))
     assert len(calls) == 1
+
+
+def test_callbacks_of_a_call_that_has_failed() -> None:
+    """As above, where the library would call once more."""
+    calls: list[object] = []
+
+    def library() -> int:
+        number = next(_callbacks._numbers)
+        _registered[number] = _callbacks.ProgressHook(lambda *seen: calls.append(seen))
+        try:
+            answers = [_callbacks.progress(number, 2, 3, 4)]
+            _calls.current().fail(Oops("first"))
+            _calls.current().fail(Oops("second"))
+            answers.append(_callbacks.progress(number, 2, 5, 6))
+            _registered[number] = calls.append
+            answers.append(_callbacks.sign(number, None, None, 0))
+            _callbacks.log(number, 1, b"line")
+        finally:
+            del _registered[number]
+        assert answers == [0, 1, 0]
+        return 0
+
+    with pytest.raises(Oops, match="first"):
+        _calls.run(library)
+    assert calls == [(Phase.SENDING, 3, 4)]
+
+
+def test_what_the_library_refuses_is_not_kept() -> None:
+    before = registered()
+    setter = lib.cosslice_config_set_signer
+    assert _callbacks.register(setter, None, _callbacks.sign, target=oops) == Status.INVALID_ARG
+    assert registered() == before
 
 
 @pytest.mark.parametrize("answer", [None, 5, b"bytes", "ä"])
@@ -194,6 +229,7 @@ def test_progress_can_be_exchanged(fake: FakeCos) -> None:
 @pytest.mark.parametrize("where", ["stalled", "callback"])
 def test_a_signal_handler_that_raises(fake: FakeCos, signum: str, where: str) -> None:
     number = getattr(signal, signum)
+    passed: list[int] = []
     fake.replies["upload_slice_data"] = fake.stall
 
     def raise_it() -> None:
@@ -203,6 +239,7 @@ def test_a_signal_handler_that_raises(fake: FakeCos, signum: str, where: str) ->
     def progress(phase: Phase, *_: object) -> None:
         if phase is Phase.SENDING and where == "callback":
             os.kill(os.getpid(), number)
+            passed.append(1)  # not reached: there it raises at once
 
     thread = threading.Thread(target=raise_it)
     previous = signal.signal(number, oops)
@@ -212,7 +249,7 @@ def test_a_signal_handler_that_raises(fake: FakeCos, signum: str, where: str) ->
                 thread.start()
             with pytest.raises(Oops):
                 upload.buffer(content(4 * MIB))
-            assert not fake.closing.is_set()
+            assert not fake.closing.is_set() and not passed
         assert signal.getsignal(number) is oops
     finally:
         signal.signal(number, previous)

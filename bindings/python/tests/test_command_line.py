@@ -116,15 +116,24 @@ def test_verbose(emulator: Emulator, path: str, file: Path) -> None:
 
 def test_interrupt(fake: FakeCos, file: Path) -> None:
     fake.replies["upload_slice_data"] = fake.stall
-    process = subprocess.Popen(
-        [*COMMAND, "put", str(file), "bkt/a"],
+    # Where the tests run in the background, SIGINT may be ignored, also in children.
+    main = (
+        "import runpy, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "runpy.run_module('cosslice', run_name='__main__')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", main, "put", str(file), "bkt/a"],
         env=account(fake.endpoint),
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert fake.stalled.wait(PATIENCE_S)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=PATIENCE_S)
+    ) as process:
+        try:
+            assert fake.stalled.wait(PATIENCE_S)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "run the same command again to continue" in stderr
     assert "Traceback" not in stderr and "ignored" not in stderr
