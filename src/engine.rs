@@ -374,8 +374,14 @@ impl<'a> Engine<'a> {
         if self.alone {
             return self.put_alone(job);
         }
-        self.wait(|shared, state| state.queue.len() + state.running < shared.room(state) + ahead)?;
+        let room = self
+            .wait(|shared, state| state.queue.len() + state.running < shared.room(state) + ahead);
         let mut state = self.shared.lock();
+        if let Err(fault) = room {
+            // The job's bytes may be nowhere else any more: keep them for when the fault is mended.
+            state.returned.push(job);
+            return Err(fault);
+        }
         state.queue.push_back(job);
         let lacks_worker = state.idle < state.queue.len() && self.started < self.shared.width;
         drop(state);

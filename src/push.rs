@@ -12,7 +12,7 @@ use crate::resume::{Known, Mark, Token};
 use crate::sign::Subject;
 use crate::source::{Memory, Nothing, allocate};
 use crate::transport::pulse;
-use crate::whole::{MENDS, is_mendable};
+use crate::whole::{MENDS, Sent, is_mendable};
 
 /// An open upload that is being fed.
 pub struct Push {
@@ -94,19 +94,6 @@ impl Push {
             }
         }
         Ok(push)
-    }
-
-    /// Whether the server compares the digest itself.
-    pub fn is_declared(&self) -> bool {
-        match &self.engine {
-            Some(engine) => engine.plan().declared.is_some(),
-            None => self.content.fingerprint.is_some(),
-        }
-    }
-
-    /// Whether nothing had to be sent.
-    pub fn is_instant(&self) -> bool {
-        self.there.is_some()
     }
 
     /// What a later upload needs to continue this one.
@@ -320,13 +307,11 @@ impl Push {
         }
     }
 
-    /// Waits for the last slices and puts the object together. The addresses, and the content as it is known now.
-    pub fn finish(&mut self, remote: &Remote) -> Result<(Addresses, Content), Error> {
+    /// Waits for the last slices and puts the object together. How that went, and the content as it is known now.
+    pub fn finish(&mut self, remote: &Remote) -> Result<(Sent, Content), Error> {
         remote.reporter.interrupt.check()?;
-        if let Some(addresses) = self.there.take() {
-            let content = self.content.clone();
-            self.there = Some(addresses.clone());
-            return Ok((addresses, content));
+        if let Some(addresses) = &self.there {
+            return Ok((Sent::There(addresses.clone()), self.content.clone()));
         }
         if self.fed < self.content.size {
             return Err(Error::new(
@@ -338,15 +323,16 @@ impl Push {
             ));
         }
         let content = self.known_content();
-        if self.engine.is_none() {
+        let declared = content.fingerprint.is_some();
+        if content.size == 0 {
             let addresses = remote.single(&content, &Nothing)?;
-            return Ok((addresses, content));
+            return Ok((Sent::Sent(addresses, declared), content));
         }
         loop {
             let Some(engine) = &mut self.engine else {
                 // A look at the list found the object finished.
                 let addresses = self.there.clone().unwrap_or_default();
-                return Ok((addresses, content));
+                return Ok((Sent::Sent(addresses, declared), content));
             };
             let fault = match engine.drain() {
                 Ok(()) => {
@@ -360,7 +346,9 @@ impl Push {
                     }
                     remote.reporter.enter(Phase::Finishing);
                     match remote.commit(&plan, &content) {
-                        Ok(addresses) => return Ok((addresses, content)),
+                        Ok(addresses) => {
+                            return Ok((Sent::Sent(addresses, plan.declared.is_some()), content));
+                        }
                         Err(fault) => fault,
                     }
                 }

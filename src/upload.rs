@@ -200,11 +200,9 @@ impl Upload {
             let State::Pushing(push) = &mut this.state else {
                 return Err(wrong_order("finish comes once, after init"));
             };
-            let (addresses, content) = push.finish(&this.remote)?;
-            let declared = push.is_declared();
-            let instant = push.is_instant();
+            let (sent, content) = push.finish(&this.remote)?;
             this.state = State::Done;
-            this.done(addresses, &content, declared, instant)
+            this.done(sent, &content)
         })
     }
 
@@ -273,28 +271,19 @@ impl Upload {
         if self.fits_single(size) {
             let addresses = self.remote.single(&content, bytes)?;
             let declared = content.fingerprint.is_some();
-            return self.done(addresses, &content, declared, false);
+            return self.done(Sent::Sent(addresses, declared), &content);
         }
-        match whole::send(
-            &self.remote,
-            &content,
-            bytes,
-            unchanged,
-            width(&self.settings),
-        )? {
-            Sent::There(addresses) => self.done(addresses, &content, true, true),
-            Sent::Sent(addresses, declared) => self.done(addresses, &content, declared, false),
-        }
+        let width = width(&self.settings);
+        let sent = whole::send(&self.remote, &content, bytes, unchanged, width)?;
+        self.done(sent, &content)
     }
 
     /// The object is there: notes where, and compares where that was not done by the server.
-    fn done(
-        &mut self,
-        addresses: Addresses,
-        content: &Content,
-        declared: bool,
-        instant: bool,
-    ) -> Result<(), Error> {
+    fn done(&mut self, sent: Sent, content: &Content) -> Result<(), Error> {
+        let (addresses, declared, instant) = match sent {
+            Sent::There(addresses) => (addresses, true, true),
+            Sent::Sent(addresses, declared) => (addresses, declared, false),
+        };
         let reporter = Arc::clone(&self.remote.reporter);
         let stats = &reporter.stats;
         if let Some(print) = &content.fingerprint {
