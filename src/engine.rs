@@ -410,6 +410,12 @@ impl<'a> Engine<'a> {
         self.wait(|_, _| true)
     }
 
+    /// Whether all is well so far; waits only when it is not.
+    pub fn look(&mut self) -> Result<(), Fault> {
+        let fault = self.shared.lock().fault.is_some();
+        if fault { self.drain() } else { Ok(()) }
+    }
+
     /// Waits until all slices are acknowledged.
     pub fn drain(&mut self) -> Result<(), Fault> {
         self.wait(|_, state| state.queue.is_empty() && state.running == 0)

@@ -11,8 +11,7 @@ use crate::report::{Level, Phase, put};
 use crate::resume::{Known, Mark, Token};
 use crate::sign::Subject;
 use crate::source::{Memory, Nothing, allocate};
-use crate::transport::pulse;
-use crate::whole::{MENDS, Sent, is_mendable};
+use crate::whole::{MENDS, Sent, beat, is_mendable};
 
 /// An open upload that is being fed.
 pub struct Push {
@@ -179,10 +178,17 @@ impl Push {
                 self.compare(end)?;
                 self.send(remote, start)?;
             }
-            pulse(&remote.reporter.interrupt, Some(&remote.reporter))
-                .map_err(|_| Error::canceled())?;
+            beat(&remote.reporter)?;
         }
-        Ok(())
+        self.hear_of_faults(remote)
+    }
+
+    /// A worker's fault is told as soon as the caller comes by, not only when the next slice is full.
+    fn hear_of_faults(&mut self, remote: &Remote) -> Result<(), Error> {
+        match self.engine.as_mut().map(Engine::look) {
+            Some(Err(fault)) => self.mend(remote, fault),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps bytes of a slice that the server lacks.
@@ -309,7 +315,7 @@ impl Push {
 
     /// Waits for the last slices and puts the object together. How that went, and the content as it is known now.
     pub fn finish(&mut self, remote: &Remote) -> Result<(Sent, Content), Error> {
-        remote.reporter.interrupt.check()?;
+        beat(&remote.reporter)?;
         if let Some(addresses) = &self.there {
             return Ok((Sent::There(addresses.clone()), self.content.clone()));
         }

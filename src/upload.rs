@@ -323,7 +323,7 @@ impl Upload {
     ) -> Result<(), Error> {
         self.guarded(|this| match &mut this.state {
             State::Pushing(push) => {
-                this.remote.reporter.interrupt.check()?;
+                beat(&this.remote.reporter)?;
                 call(&this.remote, push)
             }
             _ => Err(wrong_order(rule)),

@@ -48,7 +48,12 @@ pub fn send(
 
 /// The caller's thread is alive and still wants this.
 pub fn beat(reporter: &Reporter) -> Result<(), Error> {
-    pulse(&reporter.interrupt, Some(reporter)).map_err(|_| Error::canceled())
+    // Only the caller's own wish counts here: why a worker stopped everything, the engine knows better.
+    let _ = pulse(&reporter.interrupt, Some(reporter));
+    if reporter.interrupt.is_canceled() {
+        return Err(Error::canceled());
+    }
+    Ok(())
 }
 
 /// One pass over the content: digest and chaining states.

@@ -103,10 +103,12 @@ impl cosslice_config {
 /// `out` is NULL or points to writable memory.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cosslice_config_new(out: *mut *mut cosslice_config) -> cosslice_status {
+    if out.is_null() {
+        return Status::InvalidArg as i32;
+    }
+    // SAFETY: not NULL, writable by contract.
+    unsafe { out.write(std::ptr::null_mut()) };
     guard(cosslice_code::COSSLICE_E_PANIC as i32, || {
-        if out.is_null() {
-            return Status::InvalidArg as i32;
-        }
         let config = Box::new(cosslice_config {
             process: process(),
             inner: Mutex::new(Inner {

@@ -311,6 +311,7 @@ const TABLE: &[Row] = &[
         Class::Retry,
         "trouble in the storage behind COS",
     ),
+    (-6101, -6101, Class::NotFound, "the object does not exist"),
     (-9999, -9999, Class::Retry, "unknown trouble inside COS"),
     (
         -29094,
