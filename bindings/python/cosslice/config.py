@@ -6,21 +6,20 @@ import ctypes
 import functools
 import logging
 import threading
-import weakref
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 from . import _arguments, _callbacks
 from ._arguments import decode
 from ._calls import run
 from ._constants import LogLevel, Option, Overwrite, Status
+from ._handle import Handle
 from ._library import lib
 from .errors import make_error
 from .signer import Signer
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 LogFunction = Callable[[LogLevel, str], Any]
 Logger = Union[logging.Logger, LogFunction]
@@ -53,40 +52,42 @@ class Options(TypedDict, total=False):
     biz_attr: str | None
     """Text that COS keeps with the object."""
     resume_token: str | None
-    """`Upload.resume_token` of an upload that broke off."""
+    """`Upload.resume_token` of an upload by `Upload.feed` that broke off, to continue it."""
     ca_pem: str | None
     """Certificates in PEM that replace the built-in roots (the text, not a file name)."""
     proxy: str | None
-    """URL of an HTTP proxy; the environment is never read."""
+    """``http://[user:password@]host:port``, which takes CONNECT; the environment is never read."""
     user_agent: str | None
     slice_size: int | None
-    """Bytes per slice, default 1048576; the server may answer with another."""
+    """Bytes per slice, 65536..67108864, default 1048576, the only size that every server takes; it
+    may answer with another."""
     in_flight: int | None
     """Slices on their way at once, 1..64, default 4."""
     retries: int | None
-    """Per request, default 5."""
+    """Further tries per request, 0..100, default 5."""
     connect_timeout_ms: int | None
+    """Milliseconds to connect, name lookup and TLS included, 100..600000, default 10000."""
     io_timeout_ms: int | None
-    """Longest silence of the server, in milliseconds."""
+    """Longest silence of the server in milliseconds, 100..3600000, default 60000."""
     sign_ttl_s: int | None
-    """Seconds for which signatures are made."""
+    """Seconds that signatures last, 60..7776000, default 900."""
     overwrite: Overwrite | int | None
     """What happens to what is there, default `Overwrite.NEVER`."""
     resume: bool | None
     """Continue an unfinished upload of the same content, default True."""
     hash: bool | None
     """`Upload.file` and `Upload.buffer` hash first, which allows instant uploads, safe resume and
-    a check by the server; default True."""
+    a check by the server; `Upload.feed` hashes what it gets; default True."""
     verify: bool | None
     """Compare with the server's record after finish where no hash was sent, default True."""
     single_max: int | None
-    """`Upload.file` and `Upload.buffer` send up to this many bytes in one request, default 1 MiB;
-    0 does so for empty files only."""
+    """`Upload.file` and `Upload.buffer` send up to this many bytes in one request, 0..20971520,
+    default 1048576; 0 does so for empty files only."""
     bandwidth: int | None
     """Bytes per second over all slices of an upload; 0, the default, sets no limit."""
 
 
-class Config:
+class Config(Handle):
     """A template for uploads, which take a copy of it and share its connections.
 
     Args:
@@ -113,8 +114,7 @@ class Config:
         status = run(lib.cosslice_config_new, ctypes.byref(handle))
         if status != Status.OK:
             raise make_error(status, decode(lib.cosslice_status_str(status)))
-        self._handle = handle
-        self._free = weakref.finalize(self, run, lib.cosslice_config_free, handle)
+        super().__init__(handle, lib.cosslice_config_free)
         self.update(**options)
         if signer is not None:
             self.set_signer(signer)
@@ -169,8 +169,9 @@ class Config:
     def sign(self, path: str, expires_at_s: int = 0) -> str:
         """A signature for the object `path`, made with the key pair of this config.
 
-        For the server that signs for others. `expires_at_s` is in Unix seconds; 0 makes a
-        one-time signature, as deleting needs it.
+        For the server that signs for others. A `path` that ends with ``/`` covers all below it,
+        "" the whole bucket. `expires_at_s` is in Unix seconds; 0 makes a one-time signature, as
+        deleting needs it.
         """
         encoded = _arguments.text(path, "the object path")
         expiry = _arguments.unsigned(expires_at_s, "expires_at_s")
@@ -189,18 +190,7 @@ class Config:
     def close(self) -> None:
         """Frees the config; its uploads go on. Closing again does nothing."""
         with self._lock:
-            self._free()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+            super().close()
 
     def _open(self) -> ctypes.c_void_p:
         if not self._free.alive:

@@ -6,9 +6,7 @@ import ctypes
 import functools
 import os
 import threading
-import weakref
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _arguments, _callbacks
@@ -16,15 +14,16 @@ from ._arguments import decode, unsigned
 from ._buffers import borrowed
 from ._calls import run
 from ._constants import Info, Phase, Status
+from ._handle import Handle
 from ._library import lib
 from .config import Config
 from .errors import CossliceError, FileError, make_error
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Buffer
 
 
-class Upload:
+class Upload(Handle):
     """One upload of one object.
 
     Either the whole content by `file` or `buffer`, or in pieces: `hash` (optional) over all of
@@ -42,14 +41,16 @@ class Upload:
             upload it calls `cancel` or raises; an exception is raised again by the call.
 
     The methods that send block until the server has answered, `feed` only while too many slices
-    are on their way; other threads run meanwhile. They raise a `CossliceError`. A failure is
-    final: to go on, make another upload, which continues where the server stands if the content
-    is known to be the same (it was hashed, or `resume_token` is given to its config). Ctrl-C ends
-    a call as `cancel` does.
+    are on their way; other threads run meanwhile. They raise a `CossliceError`, which is final
+    (but for calls that are refused for their arguments or their order, and change nothing): to go
+    on, make another upload, which continues where the server stands if the content is known to be
+    the same (it was hashed, or `resume_token` is given to its config). Ctrl-C ends a call as
+    `cancel` does.
 
     One thread at a time may be inside a method, others get `BusyError`. `cancel`, `close` and
-    all properties may be used from any thread and in callbacks.
-    Numbers are None while they are not known. Properties stay readable after `close`.
+    all properties may be used from any thread and in callbacks. Numbers are None and texts empty
+    while they are not known; texts also while a call is running. Properties stay readable after
+    `close`.
     """
 
     def __init__(
@@ -58,9 +59,8 @@ class Upload:
         encoded = _arguments.text(path, "the object path")
         handle = ctypes.c_void_p()
         config._call(lib.cosslice_upload_new, encoded, ctypes.byref(handle))
+        super().__init__(handle, lib.cosslice_upload_free)
         self.path = path
-        self._handle = handle
-        self._free = weakref.finalize(self, run, lib.cosslice_upload_free, handle)
         self._cancel = functools.partial(lib.cosslice_upload_cancel, handle)
         # Guards the fields below and keeps the handle alive in short calls. Reentrant, because a
         # signal handler may cancel.
@@ -148,18 +148,7 @@ class Upload:
                 self._cancel()
             elif self._free.alive:
                 self._final = {info: self._read(info) for info in Info}
-                self._free()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+                super().close()
 
     # Results
 

@@ -40,20 +40,24 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(PACKAGE), **more}
 
 
+def account(**options: Any) -> cosslice.Config:
+    """A config for the emulator's account."""
+    defaults = {
+        "app_id": APP_ID,
+        "bucket": BUCKET,
+        "secret_id": SECRET_ID,
+        "secret_key": SECRET_KEY,
+    }
+    return cosslice.Config(**{**defaults, **options})
+
+
 class Emulator:
     def __init__(self, port: int) -> None:
         self.origin = f"http://127.0.0.1:{port}"
         self.endpoint = f"{self.origin}/files/v2"
 
     def config(self, **options: Any) -> cosslice.Config:
-        defaults = {
-            "app_id": APP_ID,
-            "bucket": BUCKET,
-            "endpoint": self.endpoint,
-            "secret_id": SECRET_ID,
-            "secret_key": SECRET_KEY,
-        }
-        return cosslice.Config(**{**defaults, **options})
+        return account(**{"endpoint": self.endpoint, **options})
 
     def fetch(self, path: str) -> bytes:
         """The object as the server has it."""
@@ -162,16 +166,8 @@ class FakeCos:
         return reply(-1, "too late", 500)
 
     def config(self, **options: Any) -> cosslice.Config:
-        defaults = {
-            "app_id": APP_ID,
-            "bucket": BUCKET,
-            "endpoint": self.endpoint,
-            "secret_id": SECRET_ID,
-            "secret_key": SECRET_KEY,
-            "verify": False,
-            "retries": 0,
-        }
-        return cosslice.Config(**{**defaults, **options})
+        defaults = {"endpoint": self.endpoint, "verify": False, "retries": 0}
+        return account(**{**defaults, **options})
 
     def close(self) -> None:
         self.closing.set()
