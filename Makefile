@@ -36,14 +36,14 @@ lib: $(BUILD)/lib/libcosslice.so $(BUILD)/lib/libcosslice.a
 $(BUILD)/lib/libcosslice.so: $(RUST_SOURCES)
 	$(CARGO) rustc --release --locked --lib --crate-type cdylib
 	mkdir -p $(@D)
-	cp $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
+	cp -f $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
 	ln -sf libcosslice.so.$(VERSION) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $@
 
 $(BUILD)/lib/libcosslice.a: $(RUST_SOURCES) | $(BUILD)/lib/libcosslice.so
 	$(CARGO) rustc --release --locked --lib --crate-type staticlib
 	mkdir -p $(@D)
-	cp $(TARGET)/release/libcosslice.a $@
+	cp -f $(TARGET)/release/libcosslice.a $@
 
 header:
 	BLESS=1 $(CARGO) test --locked --test header
@@ -53,7 +53,7 @@ emulator: $(BUILD)/bin/cosslice-emulator
 $(BUILD)/bin/cosslice-emulator: $(RUST_SOURCES)
 	$(CARGO) build --release --locked -p cosslice-emulator
 	mkdir -p $(@D)
-	cp $(TARGET)/release/cosslice-emulator $@
+	cp -f $(TARGET)/release/cosslice-emulator $@
 
 # --- C examples ----------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -171,7 +171,15 @@ pub fn run_all(theme: &str, cases: Vec<Case>) {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    if let Err(why) = run_guarded(case) {
+                    let started = Instant::now();
+                    let result = run_guarded(case);
+                    // Shown by `--nocapture`.
+                    println!(
+                        "{:5} ms  {theme}: {}",
+                        started.elapsed().as_millis(),
+                        case.name
+                    );
+                    if let Err(why) = result {
                         let report = format!("=== {theme}: {}\n{why}", case.name);
                         failures.lock().unwrap().push(report);
                     }
