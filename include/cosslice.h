@@ -270,8 +270,8 @@ typedef struct cosslice_upload cosslice_upload;
 typedef int32_t cosslice_status;
 
 // Makes a signature. Writes at most `out_size` bytes, the closing NUL included, and returns the length without it, like
-// snprintf: a larger length than fits makes the library call again with more room. 0 refuses: the upload ends with
-// `COSSLICE_E_AUTH`. The signature may be used for further requests until it ends by its own words.
+// snprintf: a larger length than fits makes the library call again with more room, up to 16 KiB. 0 refuses: the upload ends
+// with `COSSLICE_E_AUTH`. The signature may be used for further requests until it ends by its own words.
 //
 // Runs on the thread that is inside a call on the upload. Must not free the upload's config.
 typedef size_t (*cosslice_sign_fn)(void *user,

@@ -263,7 +263,10 @@ impl Settings {
             return missing("BUCKET");
         }
         if self.text(Opt::Region).is_empty() && self.text(Opt::Endpoint).is_empty() {
-            return missing("neither REGION nor ENDPOINT: one of them");
+            return Err(Error::new(
+                Status::InvalidArg,
+                "neither REGION nor ENDPOINT is set on the config",
+            ));
         }
         let keys = !self.text(Opt::SecretId).is_empty() && !self.text(Opt::SecretKey).is_empty();
         if !signer && !keys && self.text(Opt::Authorization).is_empty() {

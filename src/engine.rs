@@ -194,6 +194,14 @@ pub fn publish(reporter: &Reporter, stored: &SliceSet) {
     put(&reporter.stats.next_offset, stored.next_offset());
 }
 
+/// Of what a list says is stored, what may be believed. Where no digest was declared, the server cannot tell whose content a
+/// slice has: only slices count that were known before or acknowledged to this upload.
+fn believe(plan: &Plan, stored: &mut SliceSet, before: &SliceSet) {
+    if plan.declared.is_none() {
+        stored.keep_only(before);
+    }
+}
+
 /// Whether looking at the server's list may mend a fault. A slice that arrived damaged is missing there.
 pub fn is_recoverable(class: Class) -> bool {
     matches!(
@@ -469,16 +477,18 @@ impl<'a> Engine<'a> {
     }
 
     /// Forgets what has not been sent, and goes on with what the server says now.
-    pub fn restart(&mut self, plan: Plan, stored: SliceSet) {
+    pub fn restart(&mut self, plan: Plan, mut stored: SliceSet) {
         let mut state = self.shared.lock();
         state.queue.clear();
+        believe(&plan, &mut stored, &state.stored);
         self.adopt(&mut state, plan, stored);
     }
 
     /// Goes on with what the server says now, and sends again what it lacks. The offset of a slice that it lacks and that
     /// is no longer in memory, if there is one.
-    pub fn resend(&mut self, plan: Plan, stored: SliceSet) -> Option<u64> {
+    pub fn resend(&mut self, plan: Plan, mut stored: SliceSet) -> Option<u64> {
         let mut state = self.shared.lock();
+        believe(&plan, &mut stored, &state.stored);
         let mut jobs: Vec<Job<'a>> = state.returned.drain(..).collect();
         jobs.extend(state.queue.drain(..));
         jobs.retain(|job| !stored.contains(job.offset));

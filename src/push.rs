@@ -97,12 +97,16 @@ impl Push {
 
     /// What a later upload needs to continue this one.
     pub fn token(&self, subject: &Subject) -> Option<Token> {
-        let ends = self.ends.as_ref()?;
+        let mut ends = self.ends.clone()?;
+        if let Known::Token(before) = &self.known {
+            // What the token knew that this upload came from, and was not fed again yet, still holds.
+            ends.extend(before.ends.iter().skip(ends.len()));
+        }
         let plan = self.engine.as_ref()?.plan();
         // Only multiples of SHA-1's block have a state that says all about the bytes before them.
         plan.slice_size
             .is_multiple_of(BLOCK)
-            .then(|| Token::new(subject, &plan, ends))
+            .then(|| Token::new(subject, &plan, &ends))
     }
 
     /// Goes on at `offset`, before which the server has everything.
@@ -280,7 +284,16 @@ impl Push {
                 return Err(fault.error);
             };
             if !is_mendable(&fault) || self.mends == MENDS {
-                return Err(fault.error);
+                return Err(match (fault.class, &self.known) {
+                    (Class::Order, Known::Token(_)) => Error {
+                        status: Status::Conflict,
+                        ..fault.error.with_message(
+                            "the server does not take a slice again that the resume token does not know; its bytes may \
+                             be other ones: set OVERWRITE to 2 to begin again",
+                        )
+                    },
+                    _ => fault.error,
+                });
             }
             self.mends += 1;
             remote.log(Level::Warn, || {

@@ -48,6 +48,22 @@ impl SliceSet {
         set
     }
 
+    /// Keeps only slices that `other` has too. Slices of another size are other slices.
+    pub fn keep_only(&mut self, other: &SliceSet) {
+        if other.slice_size != self.slice_size {
+            *self = SliceSet::new(self.size, self.slice_size);
+            return;
+        }
+        let mut kept = SliceSet::new(self.size, self.slice_size);
+        for index in 0..self.count() {
+            let offset = index * self.slice_size;
+            if self.contains(offset) && other.contains(offset) {
+                kept.insert(offset);
+            }
+        }
+        *self = kept;
+    }
+
     /// Bytes of the slice that starts at `offset`.
     pub fn len_at(&self, offset: u64) -> u64 {
         self.slice_size.min(self.size.saturating_sub(offset))
@@ -316,17 +332,6 @@ pub fn judge(
         }
         return Verdict::Other("its SHA-1 is another one".into());
     }
-    if let Some(token) = token {
-        match token_matches(token, plan, content, subject) {
-            Ok(()) => {
-                return Verdict::Same {
-                    stored,
-                    by_token: content.fingerprint.is_none(),
-                };
-            }
-            Err(why) => return Verdict::Other(format!("the resume token does not fit: {why}")),
-        }
-    }
     if standing.parts.is_empty() && plan.declared.is_none() {
         // Nothing of other content can be in it: it may well be our own, opened when the reply was lost.
         return Verdict::Same {
@@ -334,7 +339,30 @@ pub fn judge(
             by_token: false,
         };
     }
+    if let Some(token) = token {
+        return match token_matches(token, plan, content, subject) {
+            Ok(()) => Verdict::Same {
+                stored: vouched(token, standing),
+                by_token: content.fingerprint.is_none(),
+            },
+            Err(why) => Verdict::Other(format!("the resume token does not fit: {why}")),
+        };
+    }
     Verdict::Other("nothing tells whether it is the same content".into())
+}
+
+/// The slices that a token vouches for. Later ones may have been sent before the token was written down, but nothing tells
+/// what is in them: they are sent again.
+fn vouched(token: &Token, standing: &Standing) -> SliceSet {
+    let plan = &standing.plan;
+    let end = (token.ends.len() as u64).saturating_mul(plan.slice_size);
+    let known: Vec<(u64, u64)> = standing
+        .parts
+        .iter()
+        .copied()
+        .filter(|(offset, _)| *offset < end)
+        .collect();
+    SliceSet::from_parts(plan.size, plan.slice_size, &known)
 }
 
 fn token_matches(
