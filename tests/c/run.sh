@@ -12,7 +12,7 @@ COSSLICE_EMULATOR=${COSSLICE_EMULATOR:-$PWD/build/bin/cosslice-emulator}
 COSSLICE_BIN=${COSSLICE_BIN:-$PWD/build/bin}
 export COSSLICE_LIB COSSLICE_EMULATOR COSSLICE_BIN
 out=${COSSLICE_OUT:-build/tests-c}
-kit="tests/c/check.c tests/c/bytes.c tests/c/sha1.c tests/c/http.c tests/c/peer.c tests/c/process.c tests/c/emulator.c"
+kit="tests/c/check.c tests/c/bytes.c tests/c/sha1.c tests/c/http.c tests/c/peer.c tests/c/process.c tests/c/emulator.c tests/c/flows.c"
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Werror"
 passed=0 failed=0
 under=
@@ -64,7 +64,7 @@ program() { # name source-name argument...
 }
 
 mkdir -p "$out" || exit 1
-[ $# -gt 0 ] || set -- header symbols options names misuse signer failures cancel lifecycle put examples memory-file memory-push
+[ $# -gt 0 ] || set -- header symbols options names misuse signer failures cancel lifecycle put examples torture_fork torture_threads torture_memory storm dlclose calls memory-file memory-push
 for test; do
     case $test in
     header | symbols) run "$test" "tests/c/$test.sh" ;;
