@@ -138,6 +138,11 @@ impl Config {
         self
     }
 
+    /// Sets a text that may be refused.
+    pub fn set_raw(&self, option: u32, value: &CStr) -> i32 {
+        unsafe { cosslice_config_set_str(self.0, option, value.as_ptr()) }
+    }
+
     pub fn logger(self, log: &Log) -> Self {
         let (call, user, release) = callbacks::logger(log);
         let status = unsafe { cosslice_config_set_logger(self.0, 4, call, user, release) };
