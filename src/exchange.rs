@@ -341,7 +341,7 @@ impl BodyReader<'_> {
         }
         self.content
             .read_at(offset, out)
-            .map_err(|error| Stop::Source(error).into())
+            .map_err(|error| Stop::Own(error).into())
     }
 
     fn take_entries(&mut self, fingerprint: &Fingerprint, out: &mut [u8]) -> usize {

@@ -5,6 +5,7 @@
 //! waits in short steps, looks at the upload's [`Interrupt`] at each, and keeps reading when the peer stopped listening.
 //! TLS, HTTP, proxies and pooling remain ureq's.
 
+mod buffers;
 mod lookup;
 mod socket;
 mod trust;
@@ -185,7 +186,7 @@ impl Link {
         };
         match error {
             ureq::Error::Io(cause) => match Stop::in_error(&cause) {
-                Some(Stop::Source(error)) => Failure {
+                Some(Stop::Own(error)) => Failure {
                     error: error.clone(),
                     retry: false,
                     ambiguous: connected,

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, Either, NextTimeout, Transport,
 };
 
+use super::buffers::SocketBuffers;
 use super::wait::{STEP, Stop, connect_deadline, current, pulse_current};
 
 /// Opens sockets that can be interrupted.
@@ -58,10 +59,11 @@ impl SocketConnector {
         stream.set_write_timeout(Some(STEP))?;
         Ok(Socket {
             stream,
-            buffers: LazyBuffers::new(
+            buffers: SocketBuffers::new(
                 details.config.input_buffer_size(),
                 details.config.output_buffer_size(),
-            ),
+            )
+            .map_err(Stop::Own)?,
             silence_limit: self.silence_limit,
             is_plain: !details.needs_tls(),
             deaf: None,
@@ -135,7 +137,7 @@ fn connect(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
 /// A connected socket whose waits are short.
 pub struct Socket {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    buffers: SocketBuffers,
     silence_limit: Duration,
     is_plain: bool,
     /// The peer takes no more of the request. It may have answered before it stopped listening.

@@ -21,8 +21,8 @@ pub enum Stop {
     Silent(Duration),
     /// A host name has no address: the name, and why.
     Lookup(String, String),
-    /// The content could not be read.
-    Source(Error),
+    /// Something here failed: the content could not be read, memory could not be had.
+    Own(Error),
 }
 
 impl std::fmt::Display for Stop {
