@@ -111,7 +111,7 @@ fn the_token_is_given_but_not_told() {
     for (path, fits) in [("/y", false), ("/x", true)] {
         let config = server.config().text("RESUME_TOKEN", &token).logger(&log);
         let upload = config.upload(path);
-        let other = server.config().upload(path);
+        let other = server.config().number("IN_FLIGHT", 1).upload(path);
         if !fits {
             other.init(bytes.len() as u64).unwrap();
             other.feed(&bytes[..MIB]).unwrap();
@@ -129,8 +129,10 @@ fn the_token_is_given_but_not_told() {
     }
 }
 
+type Echo = Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
 /// Every way in which a peer may throw a signature back.
-fn echoes() -> Vec<(&'static str, Box<dyn Fn(&str) -> Vec<u8> + Send + Sync>)> {
+fn echoes() -> Vec<(&'static str, Echo)> {
     vec![
         (
             "HTML page",
@@ -261,7 +263,7 @@ fn a_signature_that_comes_back_is_not_told() {
         let config = Config::for_endpoint(&server.endpoint())
             .text(
                 "AUTHORIZATION",
-                "sIg/nA+tUrE/tHaT/nObOdY/mAy/sEe/0123456789==",
+                "sIg/nA+tUrE/tHaT/nObOdY/mAy/sEe/aNd/aS+lOnG/aS/tHe/rEaL/oNeS/0123456789/abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ==",
             )
             .number("RETRIES", 1)
             .number("IO_TIMEOUT_MS", 500)

@@ -374,19 +374,29 @@ fn every_try_has_a_signature_of_its_own() {
     wire::check(&requests, Some(&Signed::default())).unwrap();
     let random: BTreeSet<String> = requests
         .iter()
-        .filter_map(|r| {
-            Some(
-                sign_fields(r.header("authorization").and(r.sign_plaintext.as_deref())?)["r"]
-                    .to_owned(),
-            )
-        })
+        .map(|r| sign_fields(&wire::plaintext_of(r).unwrap())["r"].to_owned())
         .collect();
-    let signed = requests
-        .iter()
-        .filter(|r| r.sign_plaintext.is_some())
-        .count();
-    assert!(signed >= 4, "{signed}");
-    assert_eq!(random.len(), signed);
+    assert!(requests.len() >= 4 + 3, "{}", requests.len());
+    assert_eq!(random.len(), requests.len());
+}
+
+#[test]
+fn the_clock_is_learned_once_for_all_uploads_of_a_config() {
+    let server = Server::start();
+    server.settings(&json!({"clock_skew_s": 100_000})).unwrap();
+    let config = server.config();
+    let bytes = content(1, 2 * MIB);
+    for (path, retries) in [("/a", 1), ("/b", 0), ("/c", 0)] {
+        let upload = config.upload(path);
+        upload.buffer(&bytes).unwrap();
+        assert_eq!(upload.get("RETRIES"), retries, "{path}");
+    }
+    // The clock may be set right again.
+    server.settings(&json!({"clock_skew_s": 200_000})).unwrap();
+    let upload = config.upload("/d");
+    upload.buffer(&bytes).unwrap();
+    assert_eq!(upload.get("RETRIES"), 1);
+    wire::check(&server.requests(), Some(&Signed::default())).unwrap();
 }
 
 fn connections(requests: &[Arc<Recorded>]) -> BTreeMap<u64, usize> {

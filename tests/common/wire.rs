@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use cosslice_emulator::{Recorded, RecordedField};
 use serde_json::Value;
 
@@ -126,10 +128,16 @@ fn check_freshness(requests: &[Arc<Recorded>]) -> Result<(), String> {
 
 fn check_one(r: &Recorded, signed: Option<&Signed>) -> Result<(), String> {
     check_head(r)?;
-    if let (Some(plaintext), Some(signed)) = (&r.sign_plaintext, signed) {
-        check_signature(r, plaintext, signed)?;
+    if let Some(signed) = signed {
+        check_signature(r, &plaintext_of(r)?, signed)?;
     }
     if !is_whole(r) {
+        ensure!(
+            r.status == 0 || !r.faults.is_empty(),
+            "{:?} bytes were announced, {} came",
+            r.content_length,
+            r.body_read
+        );
         return Ok(());
     }
     check_fields(r)
@@ -196,6 +204,16 @@ pub fn sign_fields(plaintext: &str) -> BTreeMap<&str, &str> {
 pub fn file_id(target: &str) -> &str {
     let path = target.split('?').next().unwrap_or(target);
     path.strip_prefix("/files/v2").unwrap_or(path)
+}
+
+/// What the Authorization header holds behind its MAC.
+pub fn plaintext_of(r: &Recorded) -> Result<String, String> {
+    let value = r.header("authorization").unwrap_or_default();
+    let bytes = BASE64_STANDARD
+        .decode(value)
+        .map_err(|e| format!("Authorization {value}: {e}"))?;
+    ensure!(bytes.len() > 20, "Authorization {value}");
+    String::from_utf8(bytes[20..].to_vec()).map_err(|e| e.to_string())
 }
 
 fn check_signature(r: &Recorded, plaintext: &str, signed: &Signed) -> Result<(), String> {
