@@ -21,8 +21,10 @@ pub fn guard<R>(fallback: R, call: impl FnOnce() -> R) -> R {
     }));
     INSIDE.set(INSIDE.get() - 1);
     result.unwrap_or_else(|payload| {
-        // Dropping it could panic again.
-        std::mem::forget(payload);
+        // Dropping it could panic again; only what that throws is left alone.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
         fallback
     })
 }

@@ -226,7 +226,10 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         pulse_current().map_err(io::Error::from)?;
-        if let Some(context) = current() {
+        // What goes out while connecting is a TLS or proxy handshake: the server was not reached yet.
+        if timeout.reason != ureq::Timeout::Connect
+            && let Some(context) = current()
+        {
             context.contact.set_connected();
         }
         let mut sent = 0;
