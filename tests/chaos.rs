@@ -18,12 +18,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use common::Log;
 use common::{
     APP_ID, BUCKET, Config, MIB, SECRET_ID, SECRET_KEY, Server, content, panic_text, sha1,
 };
 use cosslice_emulator::Emulator;
 use serde_json::{Value, json};
-use support::{Job, Mode, Random};
+use support::{Job, Mode, Random, Report};
 
 const PATH: &str = "/in/the/storm";
 /// Longest time that one upload may take; far beyond what all its retries can take.
@@ -248,8 +249,10 @@ fn try_until_done(case: &Case, server: &Server, file: &Path, bytes: &[u8], tally
     let mut token = String::new();
     let mut last = None;
     for _ in 0..ATTEMPTS {
+        let log = Log::default();
         let config: Config = server
             .config()
+            .logger(&log)
             .number("RETRIES", 3)
             .number("IO_TIMEOUT_MS", 250)
             .number("CONNECT_TIMEOUT_MS", 3000)
@@ -268,6 +271,13 @@ fn try_until_done(case: &Case, server: &Server, file: &Path, bytes: &[u8], tally
         let start = Instant::now();
         let report = job.run(config, &token, |_| false, &mut |_| {});
         let took = start.elapsed();
+        if std::env::var_os("COSSLICE_CHAOS_CASES").is_some() {
+            for (level, line) in log.lines() {
+                if level <= 2 {
+                    println!("{} {:?} [{level}] {line}", case.seed, case.mode);
+                }
+            }
+        }
         tally.uploads.fetch_add(1, Ordering::Relaxed);
         let retries = u64::try_from(report.retries).unwrap_or(0);
         tally.retries.fetch_add(retries, Ordering::Relaxed);
@@ -289,9 +299,6 @@ fn try_until_done(case: &Case, server: &Server, file: &Path, bytes: &[u8], tally
                 assert!(took < LIMIT, "{took:?}: {failure:?}");
                 let mut failures = tally.failures.lock().unwrap();
                 *failures.entry(failure.name()).or_default() += 1;
-                if std::env::var_os("COSSLICE_CHAOS_CASES").is_some() {
-                    println!("{} {:?}: {}", case.seed, case.mode, failure.message);
-                }
                 last = Some(failure);
             }
         }
@@ -372,6 +379,61 @@ fn one_request_in_twenty_goes_wrong() {
 #[test]
 fn almost_every_third_request_goes_wrong() {
     weather(0.3, 1_000_000, 160);
+}
+
+/// The storm in small: what it brought to light, one by one.
+fn calm(mode: Mode, faults: &Value, before: &Value) -> (Server, Vec<u8>, Report) {
+    let server = Server::start();
+    let bytes = content(5, 2 * MIB + 7);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("content");
+    std::fs::write(&file, &bytes).unwrap();
+    let run = || {
+        let job = Job {
+            mode,
+            path: PATH,
+            file: &file,
+            content: &bytes,
+            chunk: MIB,
+        };
+        let config = server.config().number("IN_FLIGHT", 1).number("RETRIES", 2);
+        job.run(config, "", |_| false, &mut |_| {})
+    };
+    if !before.is_null() {
+        server.faults(before.clone());
+        run().outcome.unwrap_err();
+    }
+    server.faults(faults.clone());
+    let report = run();
+    (server, bytes, report)
+}
+
+#[test]
+fn a_finish_in_doubt_is_settled_although_the_first_look_fails() {
+    for mode in [Mode::File, Mode::Hashed, Mode::Plain, Mode::Token] {
+        let faults = json!([
+            {"op": "upload_slice_finish", "nth": 1, "do": "drop_after_commit"},
+            {"op": "stat", "nth": 1, "do": "code", "code": -31337, "status": 400},
+        ]);
+        let (server, bytes, report) = calm(mode, &faults, &Value::Null);
+        let outcome = report.outcome;
+        assert!(outcome.is_ok(), "{mode:?}: {:?}", outcome.unwrap_err());
+        assert_eq!(server.object_sha1(PATH), Some(sha1(&bytes)), "{mode:?}");
+    }
+}
+
+#[test]
+fn a_damaged_refusal_is_asked_for_again() {
+    for fault in ["garbage", "cut"] {
+        let before =
+            json!([{"op": "upload_slice_data", "nth": 2, "count": 9, "do": "drop_before_commit"}]);
+        let faults = json!([{"op": "upload_slice_init", "nth": 1, "do": fault}]);
+        let (server, bytes, report) = calm(Mode::File, &faults, &before);
+        let outcome = report.outcome;
+        assert!(outcome.is_ok(), "{fault}: {:?}", outcome.unwrap_err());
+        assert_eq!(report.resumed, MIB as i64, "{fault}");
+        assert_eq!(server.object_sha1(PATH), Some(sha1(&bytes)), "{fault}");
+    }
 }
 
 /// The tests above see what they look for: the same with an object that is replaced by a third content fails.
