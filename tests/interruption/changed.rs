@@ -183,7 +183,32 @@ fn slices_that_the_token_does_not_know_are_not_taken_on_trust() {
             let report = scene.run(Mode::Token, &new, config, &token);
             let mixed = scene.object().filter(|object| *object != sha1(&new));
             assert_eq!(mixed, None, "{at}, VERIFY {verify}: {:?}", report.outcome);
+            if let Err(failure) = report.outcome {
+                assert_eq!(failure.name(), "E_CONFLICT", "{failure:?}");
+                assert_eq!(failure.retryable, 0, "the same again would not help");
+                // The way out that it names.
+                let config = scene.config(2).number("VERIFY", verify);
+                let report = scene.run(Mode::Token, &new, config, "");
+                assert!(report.outcome.is_ok(), "{at}: {:?}", report.outcome);
+                assert_eq!(scene.object(), Some(sha1(&new)), "{at}");
+            }
         }
+    }
+}
+
+/// Neither are they when the server's list is looked at again in the middle of the upload.
+#[test]
+fn slices_that_the_token_does_not_know_are_no_better_at_a_second_look() {
+    for code in [-290, -4024, -4026] {
+        let (old, new) = pair(4 * MIB, 2 * MIB);
+        let scene = Scene::new();
+        let token = early_token(&scene, &old, 1, 3);
+        scene.server.faults(json!([
+            {"op": "upload_slice_data", "nth": 1, "do": "code", "code": code, "status": 400}]));
+        let config = scene.config(1).number("VERIFY", 0);
+        let report = scene.run(Mode::Token, &new, config, &token);
+        let mixed = scene.object().filter(|object| *object != sha1(&new));
+        assert_eq!(mixed, None, "{code}: {:?}", report.outcome);
     }
 }
 
