@@ -9,15 +9,18 @@
     clippy::undocumented_unsafe_blocks
 )]
 
+#[path = "support/authority.rs"]
+mod authority;
 mod common;
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{LazyLock, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use authority::{Authority, Leaf};
 use common::Log;
 use common::{
     APP_ID, BUCKET, Config, MIB, SECRET_ID, SECRET_KEY, Server, content, panic_text, sha1,
@@ -127,7 +130,11 @@ struct Case {
     chunk: usize,
     /// Another object is under the name before.
     replaces: bool,
+    tls: bool,
 }
+
+/// One for all cases.
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("a stormy authority"));
 
 impl Case {
     fn new(seed: u64) -> Self {
@@ -159,6 +166,7 @@ impl Case {
             hash,
             chunk: *random.of(&[30_000, 100_000, 1 << 20, 4 << 20]),
             replaces: known && random.one_in(2),
+            tls: random.one_in(5),
         }
     }
 
@@ -196,7 +204,7 @@ const CLEAR: [&str; 7] = [
 ];
 
 /// A server whose draws are its own.
-fn start(seed: u64) -> Server {
+fn start(case: &Case) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let mut config = cosslice_emulator::Config::new(folder.path());
     config.app_id = APP_ID.into();
@@ -204,20 +212,22 @@ fn start(seed: u64) -> Server {
     config.secret_id = SECRET_ID.into();
     config.secret_key = SECRET_KEY.into();
     config.record = true;
-    config.seed = seed;
+    config.seed = case.seed;
+    config.tls = (case.tls).then(|| AUTHORITY.issue(&Leaf::default(), folder.path()));
     let emulator = Emulator::start(config).unwrap();
     Server { emulator, folder }
 }
 
 fn storm(case: &Case, rate: f64, tally: &Tally) {
-    let server = start(case.seed);
+    let server = start(case);
     server
         .settings(&json!({"slice_sizes": [65536, 1 << 20]}))
         .unwrap();
     let (old, new) = (content(case.seed + 1, 5000), content(case.seed, case.size));
     let (old_sha, new_sha) = (sha1(&old), sha1(&new));
     if case.replaces {
-        server.config().upload(PATH).buffer(&old).unwrap();
+        let config = server.config().text("CA_PEM", &AUTHORITY.pem);
+        config.upload(PATH).buffer(&old).unwrap();
     }
     // Who knows an upload by its token alone cannot go on when the session is gone.
     let sessions_may_end = !case.mode.has_token();
@@ -277,6 +287,7 @@ fn try_until_done(case: &Case, server: &Server, file: &Path, bytes: &[u8], tally
         let config: Config = server
             .config()
             .logger(&log)
+            .text("CA_PEM", &AUTHORITY.pem)
             .number("RETRIES", 3)
             .number("IO_TIMEOUT_MS", 250)
             .number("CONNECT_TIMEOUT_MS", 3000)

@@ -77,6 +77,8 @@ struct Journey {
     content: Vec<u8>,
     slice_size: u64,
     random: Random,
+    /// Digest of what is under the name before.
+    old: Option<String>,
     /// Slices that a token did not yet know when its process was killed: they may be sent again to be compared.
     excused: u64,
     /// A killed process had finished the object, and no digest tells the next one: it sends all of it again.
@@ -105,7 +107,12 @@ impl Journey {
         let content = content(seed, size);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("content"), &content).unwrap();
+        let old = random.one_in(2).then(|| common::content(seed + 1, 5000));
+        if let Some(old) = &old {
+            server.config().upload(PATH).buffer(old).unwrap();
+        }
         Journey {
+            old: old.map(|old| sha1(&old)),
             mode,
             server,
             folder,
@@ -225,6 +232,8 @@ impl Journey {
             self.server.counter("open_connections") == self.stalled_connections()
         });
         self.excuse();
+        // Whatever was under the name is there, whole, until the new object is.
+        assert!(self.is_new() || self.server.object_sha1(PATH) == self.old);
         true
     }
 
@@ -251,13 +260,13 @@ impl Journey {
         connections.collect::<BTreeSet<_>>().len() as u64
     }
 
+    fn is_new(&self) -> bool {
+        self.server.object_sha1(PATH) == Some(sha1(&self.content))
+    }
+
     /// The object is there, whole, and was sent once.
     fn check_end(&self) {
-        assert_eq!(
-            self.server.object_sha1(PATH),
-            Some(sha1(&self.content)),
-            "another content"
-        );
+        assert!(self.is_new(), "another content");
         let (stored, again) = (
             self.server.counter("slices_stored"),
             self.server.counter("slices_again"),
@@ -296,7 +305,7 @@ fn kill_and_resume(mode: Mode, kills: u32) {
                 if !finished {
                     *stages.entry(point.stage()).or_default() += 1;
                 }
-                if !mode.is_hashed() && journey.server.object_sha1(PATH).is_some() {
+                if !mode.is_hashed() && journey.is_new() {
                     journey.was_finished = !finished;
                     break;
                 }

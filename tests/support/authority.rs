@@ -1,4 +1,11 @@
 //! A certificate authority made at test time, and an emulator that speaks https with its certificates.
+#![allow(
+    dead_code,
+    missing_docs,
+    unsafe_code,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 use std::path::Path;
 
