@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Status};
 use crate::hash::Fingerprint;
-use crate::protocol::{Answer, Class, Fault, Piece, Reply, Step, Wire, form};
+use crate::protocol::{Answer, Class, Fault, Piece, Step, Wire, form};
 use crate::report::{Interrupt, Level, Reporter};
 use crate::retry::{Meter, Pace, backoff};
 use crate::sign::{SignRequest, Signer, Signing, random};
@@ -210,10 +210,18 @@ impl Exchange {
         );
         let mut reply = match sent {
             Ok(reply) => reply,
-            Err(failure) => return Err(from_failure(failure)),
+            Err(mut failure) => {
+                blot_error(&mut failure.error, &authorization);
+                return Err(from_failure(failure));
+            }
         };
-        redact(&mut reply, &authorization);
-        let result = self.wire.read(step, &reply);
+        if let Some(id) = &mut reply.request_id {
+            blot(id, &authorization);
+        }
+        let mut result = self.wire.read(step, &reply);
+        if let Err(fault) = &mut result {
+            blot_error(&mut fault.error, &authorization);
+        }
         if let Err(fault) = &result
             && fault.class == Class::Clock
             && let Some(server_s) = reply.date.as_deref().and_then(parse_date)
@@ -270,22 +278,46 @@ fn boundary() -> Result<String, Error> {
     Ok(text)
 }
 
-/// Some proxies quote the request in their error pages, and pages are quoted in messages: no signature may get there.
-fn redact(reply: &mut Reply, authorization: &str) {
+/// The shortest piece of a signature that is one: shorter ones occur by chance.
+const PIECE: usize = 12;
+
+/// Some proxies quote the request in their error pages, whole or in part, and pages are quoted in messages: blots out every
+/// piece of the signature.
+fn blot(text: &mut String, authorization: &str) {
     let secret = authorization.as_bytes();
-    let look = reply.body.len().min(64 << 10);
-    if secret.is_empty() || look < secret.len() {
-        return;
-    }
+    let bytes = text.as_bytes();
+    let longest_at = |at: usize| {
+        secret
+            .iter()
+            .enumerate()
+            .filter(|(_, first)| **first == bytes[at])
+            .map(|(from, _)| {
+                let pairs = secret[from..].iter().zip(&bytes[at..]);
+                pairs.take_while(|(a, b)| a == b).count()
+            })
+            .max()
+            .unwrap_or(0)
+    };
+    let mut out = Vec::new();
     let mut at = 0;
-    while let Some(found) = reply.body[at..look.max(at)]
-        .windows(secret.len())
-        .position(|window| window == secret)
-    {
-        at += found;
-        reply.body[at..at + secret.len()].fill(b'*');
-        at += secret.len();
+    while at < bytes.len() {
+        let len = longest_at(at);
+        if len >= PIECE {
+            out.extend(std::iter::repeat_n(b'*', len));
+        } else {
+            out.extend_from_slice(&bytes[at..at + 1]);
+        }
+        at += if len >= PIECE { len } else { 1 };
     }
+    // Signatures are ASCII: what was blotted out cut no character in two.
+    *text = String::from_utf8_lossy(&out).into_owned();
+}
+
+/// Blots a signature out of everything that an error tells.
+fn blot_error(error: &mut Error, authorization: &str) {
+    blot(&mut error.message, authorization);
+    blot(&mut error.server_message, authorization);
+    blot(&mut error.request_id, authorization);
 }
 
 /// The body of one request, read by ureq straight into its output buffer.
@@ -454,13 +486,20 @@ mod tests {
 
     #[test]
     fn quoted_signatures_are_blotted_out() {
-        let mut reply = Reply {
-            status: 502,
-            request_id: None,
-            date: None,
-            body: b"<p>Authorization: c2VjcmV0</p><p>c2VjcmV0</p>".to_vec(),
-        };
-        redact(&mut reply, "c2VjcmV0");
-        assert_eq!(reply.body, b"<p>Authorization: ********</p><p>********</p>");
+        let signature = "s4g8BJ/dTXK536Q0L0nOO4G35PZhPTEyNTAwMDAwMDA=";
+        for (text, expected) in [
+            (format!("é {signature}!"), format!("é {}!", "*".repeat(44))),
+            (signature[10..25].to_string(), "*".repeat(15)),
+            (signature[10..20].to_string(), signature[10..20].to_string()),
+            (
+                "nothing of the kind".to_string(),
+                "nothing of the kind".to_string(),
+            ),
+            (String::new(), String::new()),
+        ] {
+            let mut text = text;
+            blot(&mut text, signature);
+            assert_eq!(text, expected);
+        }
     }
 }

@@ -128,6 +128,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Whether all states are there, so that the list of slices can be written.
+    pub fn has_states(&self) -> bool {
+        self.states.len() as u64 == self.size.div_ceil(self.grid).saturating_sub(1)
+    }
+
     /// The state at `offset`, when it lies on the grid and before the end.
     pub fn state_at(&self, offset: u64) -> Option<State> {
         if offset == 0 || offset >= self.size || !offset.is_multiple_of(self.grid) {

@@ -190,7 +190,7 @@ impl Push {
     /// A worker's fault is told as soon as the caller comes by, not only when the next slice is full.
     fn hear_of_faults(&mut self, remote: &Remote) -> Result<(), Error> {
         match self.engine.as_mut().map(Engine::look) {
-            Some(Err(fault)) => self.mend(remote, fault),
+            Some(Err(fault)) => self.mend(remote, fault, &self.content.clone()),
             _ => Ok(()),
         }
     }
@@ -272,12 +272,12 @@ impl Push {
         };
         match engine.put(job, 0, &mut self.crew) {
             Ok(()) => Ok(()),
-            Err(fault) => self.mend(remote, fault),
+            Err(fault) => self.mend(remote, fault, &self.content.clone()),
         }
     }
 
     /// Looks at the server's list and sends again what it lacks, as far as it is still in memory.
-    fn mend(&mut self, remote: &Remote, fault: Fault) -> Result<(), Error> {
+    fn mend(&mut self, remote: &Remote, fault: Fault, content: &Content) -> Result<(), Error> {
         let mut fault = fault;
         loop {
             let Some(engine) = &mut self.engine else {
@@ -287,9 +287,10 @@ impl Push {
                 return Err(match (fault.class, &self.known) {
                     (Class::Order, Known::Token(_)) => Error {
                         status: Status::Conflict,
+                        retryable: false,
                         ..fault.error.with_message(
                             "the server does not take a slice again that the resume token does not know; its bytes may \
-                             be other ones: set OVERWRITE to 2 to begin again",
+                             be other ones: set OVERWRITE to 2 and leave RESUME_TOKEN out to begin again",
                         )
                     },
                     _ => fault.error,
@@ -302,7 +303,7 @@ impl Push {
                     fault.error.message
                 )
             });
-            let (mut plan, stored) = match remote.look_again(&self.content, &engine.plan())? {
+            let (mut plan, stored) = match remote.look_again(content, &engine.plan())? {
                 Opening::There(addresses) => {
                     self.there = Some(addresses);
                     self.engine = None;
@@ -373,7 +374,8 @@ impl Push {
                 }
                 Err(fault) => fault,
             };
-            self.mend(remote, fault)?;
+            // By now the running hash may know what the content is, so that our own object is known for ours.
+            self.mend(remote, fault, &content)?;
         }
     }
 

@@ -87,6 +87,7 @@ fn declared(content: &Content, slice_size: u64) -> Option<&Arc<Fingerprint>> {
         .fingerprint
         .as_ref()
         .filter(|f| f.grid == slice_size && slice_size == crate::config::DEFAULT_SLICE_SIZE)
+        .filter(|f| f.has_states())
 }
 
 impl Wire for V4 {
@@ -452,6 +453,8 @@ fn not_json(reply: &Reply, request_id: String) -> Fault {
         id => id,
     };
     let class = match class {
+        // Begins as COS does, and broke on the way.
+        _ if reply.body.trim_ascii_start().starts_with(b"{") => Class::Retry,
         // Without COS's own words, only the status itself counts.
         Class::Auth | Class::NotFound | Class::Exists => Class::Final,
         class => class,
