@@ -134,6 +134,42 @@ fn without_a_known_identity_nothing_is_continued() {
     assert_eq!(scene.object(), Some(sha1(&bytes)));
 }
 
+/// COS deletes object and unfinished upload together: OVERWRITE 2 must not get there.
+#[test]
+fn what_is_discarded_never_takes_an_object_along() {
+    for mode in [Mode::File, Mode::Hashed, Mode::Plain] {
+        let (old, new) = pair(3 * MIB, MIB);
+        let object = b"what was there before";
+        let scene = Scene::new();
+        let before = scene.server.config().upload(PATH);
+        before.buffer(object).unwrap();
+        scene.interrupted(mode, &old, 2);
+        let report = scene.run(mode, &new, scene.config(2), "");
+        assert_eq!(failed(&report), "E_CONFLICT", "{mode:?}");
+        assert_eq!(scene.object(), Some(sha1(object)), "{mode:?}");
+        assert_eq!(scene.server.count("delete"), 0, "{mode:?}");
+        assert_eq!(scene.stored(), 2, "{mode:?}");
+    }
+}
+
+#[test]
+fn another_length_is_another_content() {
+    let bytes = content(9, 4 * MIB);
+    for mode in [Mode::File, Mode::Hashed, Mode::Plain] {
+        for len in [3 * MIB, 4 * MIB - 1] {
+            let scene = Scene::new();
+            // All that the shorter one has is there and is the same.
+            scene.interrupted(mode, &bytes, 3);
+            let report = scene.run(mode, &bytes[..len], scene.config(1), "");
+            assert_eq!(failed(&report), "E_CONFLICT", "{mode:?} {len}");
+            assert_eq!((scene.object(), scene.stored()), (None, 3));
+            let report = scene.run(mode, &bytes[..len], scene.config(2), "");
+            report.outcome.unwrap();
+            assert_eq!(scene.object(), Some(sha1(&bytes[..len])));
+        }
+    }
+}
+
 #[test]
 fn resume_0_never_continues() {
     let bytes = content(4, 3 * MIB);
