@@ -96,9 +96,9 @@ fn rules(rate: f64, random: &mut Random, sessions_may_end: bool) -> Value {
         kind["p"] = each.into();
     }
     kinds.push(json!({"op": "connect", "do": "drop_connect", "p": rate}));
-    // These go together with the others, and with each other.
+    // These go together with the others, and with each other. Not numbers_as_strings: of a number as a string
+    // wrong_types makes another number, which is a lie that nobody can see.
     for odd in [
-        json!({"numbers_as_strings": true}),
         json!({"listparts_as_string": true}),
         json!({"listparts_order": "shuffled"}),
         json!({"listparts_hide": [0, 1 << 20]}),
