@@ -332,6 +332,12 @@ fn try_until_done(case: &Case, server: &Server, file: &Path, bytes: &[u8], tally
                 assert!(!failure.message.is_empty(), "{failure:?}");
                 assert!(!failure.message.contains(SECRET_KEY), "{failure:?}");
                 assert!(took < LIMIT, "{took:?}: {failure:?}");
+                let is_new = || server.object_sha1(PATH) == Some(sha1(bytes));
+                if failure.name() == "E_CONFLICT" && case.overwrite() == 2 && is_new() {
+                    // An upload that failed had finished the object, and without a digest nobody knows: the next one
+                    // was opened over it, and is not discarded because the object would go with it.
+                    return;
+                }
                 let mut failures = tally.failures.lock().unwrap();
                 *failures.entry(failure.name()).or_default() += 1;
                 last = Some(failure);
