@@ -324,3 +324,46 @@ fn an_old_token_does_not_bar_an_empty_upload() {
     report.outcome.unwrap();
     assert_eq!(scene.object(), Some(sha1(&bytes)));
 }
+
+/// Only the finish is missing: the token knows the digest of all, also for a caller who feeds nothing again.
+#[test]
+fn an_upload_that_lacks_only_its_finish_is_still_verified() {
+    for mode in [Mode::Token, Mode::TokenSeek] {
+        let bytes = content(10, 3 * MIB + 9);
+        let scene = Scene::new();
+        let token = scene.interrupted(Mode::Token, &bytes, 4).token;
+        let report = scene.run(mode, &bytes, scene.config(1), &token);
+        report.outcome.unwrap();
+        assert_eq!(report.resumed, bytes.len() as i64, "{mode:?}");
+        assert_eq!(scene.object(), Some(sha1(&bytes)), "{mode:?}");
+        assert_eq!(report.verified, 1, "{mode:?}");
+    }
+}
+
+/// The server forgets all of an upload right before its finish.
+#[test]
+fn an_upload_that_is_gone_at_the_finish() {
+    let bytes = content(11, 3 * MIB);
+    for hashed in [false, true] {
+        let scene = Scene::new();
+        let upload = scene.config(1).upload(PATH);
+        if hashed {
+            upload.hash(&bytes).unwrap();
+        }
+        upload.init(bytes.len() as u64).unwrap();
+        upload.feed(&bytes).unwrap();
+        scene.server.reset().unwrap();
+        let failure = upload.finish().unwrap_err();
+        assert_eq!(failure.name(), "E_SERVER", "{failure:?}");
+        assert_eq!(failure.retryable, 1, "{failure:?}");
+        assert!(failure.message.contains("upload again"), "{failure:?}");
+        assert_eq!(scene.object(), None);
+        // Whatever the failed one left behind is no hindrance.
+        let report = scene.run(Mode::Plain, &bytes, scene.config(1), "");
+        assert!(hashed || report.outcome.is_ok(), "{:?}", report.outcome);
+        let mode = Mode::File;
+        let report = scene.run(mode, &bytes, scene.config(1), "");
+        report.outcome.unwrap();
+        assert_eq!(scene.object(), Some(sha1(&bytes)));
+    }
+}
