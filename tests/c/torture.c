@@ -222,6 +222,7 @@ static cosslice_status burn(cosslice_config *config, struct hooks *hooks, enum w
 
 static void check_sweep(enum way way, unsigned in_flight, bool asks)
 {
+    const unsigned enough = asks ? 4 * CALM : CALM;
     unsigned calm = 0, panics = 0, uploads = 0;
     struct hooks hooks = {.keys = emulator_config(&emulator), .asks = asks};
     cosslice_config *config = emulator_config(&emulator);
@@ -234,7 +235,7 @@ static void check_sweep(enum way way, unsigned in_flight, bool asks)
     CHECK_INT(cosslice_config_set_signer(config, sign, &hooks, count_release), COSSLICE_OK);
     CHECK_INT(cosslice_config_set_logger(config, COSSLICE_LOG_DEBUG, log_line, &hooks, count_release), COSSLICE_OK);
     /* Some moments are in callbacks, where a panic does not end the upload: only many calm uploads in a row are the end. */
-    for (moments = 0; moments < MOST_MOMENTS && calm < CALM; moments++) {
+    for (moments = 0; moments < MOST_MOMENTS && calm < enough; moments++) {
         watchdog(30, "a panic after %d moments, by %s, %u in flight", (int)moments, way_names[way], in_flight);
         uploads++;
         if (burn(config, &hooks, way, moments) == COSSLICE_OK) {
@@ -249,8 +250,9 @@ static void check_sweep(enum way way, unsigned in_flight, bool asks)
         /* Otherwise the server would have the content already. */
         CHECK_INT(http_request(emulator.port, "POST", "/_emulator/reset", NULL, NULL, NULL, NULL), 200);
     }
-    CHECK(calm == CALM);
-    CHECK(hooks.inside >= 8); /* opening, six slices, finish */
+    CHECK(calm == enough);
+    /* Opening, six slices, finish; with what progress asks in between, some of them may be skipped. */
+    CHECK(hooks.inside >= (asks ? 1 : 8));
     watchdog(0, "-");
     cosslice_config_free(config);
     cosslice_config_free(hooks.keys);

@@ -17,7 +17,10 @@ fn emulator() -> &'static Emulator {
         .get_or_init(|| {
             let folder = tempfile::tempdir().unwrap();
             let mut config = Config::new(folder.path());
-            config.settings = config.settings.with(&serde_json::json!({"slice_sizes": [65536]})).unwrap();
+            config.settings = config
+                .settings
+                .with(&serde_json::json!({"slice_sizes": [65536]}))
+                .unwrap();
             (Emulator::start(config).unwrap(), folder)
         })
         .0
@@ -59,7 +62,11 @@ fuzz_target!(|input: &[u8]| {
             match which % 16 {
                 0 | 1 => {
                     cosslice_upload_free(*upload);
-                    let path: *const c_char = if with % 2 == 0 { c"/a".as_ptr() } else { c"/b".as_ptr() };
+                    let path: *const c_char = if with % 2 == 0 {
+                        c"/a".as_ptr()
+                    } else {
+                        c"/b".as_ptr()
+                    };
                     if ok(cosslice_upload_new(config, path, upload)) != 0 {
                         assert!(upload.is_null());
                     }
@@ -69,9 +76,17 @@ fuzz_target!(|input: &[u8]| {
                 5 => drop(ok(cosslice_upload_seek(*upload, u64::from(with) * 16384))),
                 6..=8 => drop(ok(cosslice_upload_feed(*upload, data.as_ptr().cast(), len))),
                 9 | 10 => drop(ok(cosslice_upload_finish(*upload))),
-                11 => drop(ok(cosslice_upload_buffer(*upload, data.as_ptr().cast(), len))),
+                11 => drop(ok(cosslice_upload_buffer(
+                    *upload,
+                    data.as_ptr().cast(),
+                    len,
+                ))),
                 12 => cosslice_upload_cancel(*upload),
-                13 => drop(ok(cosslice_config_set_u64(config, 100 + u32::from(with >> 4), u64::from(with % 16)))),
+                13 => drop(ok(cosslice_config_set_u64(
+                    config,
+                    100 + u32::from(with >> 4),
+                    u64::from(with % 16),
+                ))),
                 14 => {
                     let text = cosslice_upload_get_str(*upload, 11);
                     if with % 2 == 0 {

@@ -12,7 +12,9 @@ const MARK: &str = "-s3cr3t-m4rk-";
 
 // Lines: an option's number, a space, its value. A line that begins with '/' is the object's path.
 fuzz_target!(|input: &[u8]| {
-    let Ok(input) = std::str::from_utf8(input) else { return };
+    let Ok(input) = std::str::from_utf8(input) else {
+        return;
+    };
     let mut settings = Settings::new();
     let mut path = "/object";
     for line in input.split('\n') {
@@ -20,8 +22,12 @@ fuzz_target!(|input: &[u8]| {
             path = line;
             continue;
         }
-        let Some((number, value)) = line.split_once(' ') else { continue };
-        let Ok(number) = number.parse::<u32>() else { continue };
+        let Some((number, value)) = line.split_once(' ') else {
+            continue;
+        };
+        let Ok(number) = number.parse::<u32>() else {
+            continue;
+        };
         // PEM needs line ends.
         let value = value.replace('\t', "\n");
         set_text(&mut settings, number, &value);
@@ -54,13 +60,20 @@ fn set_text(settings: &mut Settings, number: u32, value: &str) {
         return;
     };
     // Something to look for in messages: short values are in them by chance.
-    let is_secret = matches!(spec.opt, Opt::SecretKey | Opt::Authorization | Opt::Proxy | Opt::ResumeToken);
+    let is_secret = matches!(
+        spec.opt,
+        Opt::SecretKey | Opt::Authorization | Opt::Proxy | Opt::ResumeToken
+    );
     let marked = match value.rsplit_once('@') {
         _ if !is_secret => value.to_string(),
         Some((user, host)) => format!("{user}{MARK}@{host}"),
         None => format!("{value}{MARK}"),
     };
-    let value = if settings.clone().set_text(number, &marked).is_ok() { &marked } else { value };
+    let value = if settings.clone().set_text(number, &marked).is_ok() {
+        &marked
+    } else {
+        value
+    };
     if let Err(error) = settings.clone().set_text(number, &marked) {
         assert!(!error.message.contains(MARK), "{}", error.message);
     }

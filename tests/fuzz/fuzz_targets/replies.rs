@@ -14,7 +14,9 @@ const STATUSES: [u16; 12] = [200, 204, 206, 301, 400, 401, 403, 404, 409, 500, 5
 
 // The first byte picks the step, the second one the HTTP status; the rest is the body.
 fuzz_target!(|input: &[u8]| {
-    let [step, status, body @ ..] = input else { return };
+    let [step, status, body @ ..] = input else {
+        return;
+    };
     let wire = V4::new("1250000000", "bkt", "/a b", step & 0x40 == 0, "").unwrap();
     let mut tally = Tally::new(1 << 20);
     tally.update(b"content");
@@ -32,7 +34,11 @@ fuzz_target!(|input: &[u8]| {
     let step = match step % 7 {
         0 => Step::Single(&content),
         1 => Step::Open(&content, 1 << 20),
-        2 => Step::Put { plan: &plan, offset: 1 << 20, len: 1 << 20 },
+        2 => Step::Put {
+            plan: &plan,
+            offset: 1 << 20,
+            len: 1 << 20,
+        },
         3 => Step::List { expected: 5 },
         4 => Step::Commit(&plan),
         5 => Step::Inspect,
@@ -69,7 +75,11 @@ fuzz_target!(|input: &[u8]| {
             let error = fault.error;
             assert!(!matches!(error.status, Status::Ok | Status::Panic));
             assert!(error.message.len() < 4000 && !error.message.is_empty());
-            assert!(!error.message.chars().any(char::is_control), "{:?}", error.message);
+            assert!(
+                !error.message.chars().any(char::is_control),
+                "{:?}",
+                error.message
+            );
             assert!(!error.server_message.chars().any(char::is_control));
         }
     }

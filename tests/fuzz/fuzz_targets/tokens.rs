@@ -17,7 +17,9 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn check(text: &str) {
-    let Ok(token) = Token::decode(text) else { return };
+    let Ok(token) = Token::decode(text) else {
+        return;
+    };
     assert!(token.slice_size > 0);
     assert!(token.ends.len() as u64 <= token.size.div_ceil(token.slice_size));
     let written = token.encode();
@@ -27,7 +29,9 @@ fn check(text: &str) {
 
 /// A token of these bytes reads back, and one changed letter is seen.
 fn write(input: &[u8]) {
-    let [flags, at, letter, rest @ ..] = input else { return };
+    let [flags, at, letter, rest @ ..] = input else {
+        return;
+    };
     let (session, ends) = rest.split_at(rest.len().min(usize::from(*flags >> 2)));
     let ends: Vec<[u8; 20]> = ends.as_chunks().0.to_vec();
     let token = Token {
@@ -54,7 +58,9 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
-        let word = (0..3).fold(0u32, |word, i| word << 8 | u32::from(*chunk.get(i).unwrap_or(&0)));
+        let word = (0..3).fold(0u32, |word, i| {
+            word << 8 | u32::from(*chunk.get(i).unwrap_or(&0))
+        });
         for i in 0..=chunk.len() {
             out.push(char::from(DIGITS[(word >> (18 - 6 * i) & 63) as usize]));
         }
