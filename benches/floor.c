@@ -4,7 +4,8 @@
  *   floor send   --file F --host H --port P --path /files/v2/... --authorization A [--connections N] [--buffer BYTES] [--tls 1]
  *                the same requests with the same bytes: pread into one buffer for each connection, writev, wait for the reply
  *   floor sha1   --file F [--buffer BYTES]      one pass of OpenSSL's SHA-1 over the file
- *   floor read   --file F [--buffer BYTES]      the reading alone
+ *   floor read   --file F [--buffer BYTES] [--shift BYTES]
+ *                the reading alone; --shift: into memory that begins so many bytes behind a page's start
  *   floor copy   --file F                       the reading, and one copy of each byte into one of five 1 MiB buffers
  */
 #include "common.h"
@@ -24,7 +25,7 @@ struct task {
     const char *host, *path, *authorization;
     int port, file;
     uint64_t size;
-    size_t buffer;
+    size_t buffer, shift;
     char session[128];
     atomic_ullong next;
 };
@@ -235,7 +236,7 @@ static void send_all(struct task *task, unsigned connections)
 
 static void read_all(const struct task *task, void (*see)(void *, const char *, size_t), void *state)
 {
-    char *buffer = aligned_alloc(4096, task->buffer);
+    char *memory = aligned_alloc(4096, task->buffer + 4096), *buffer = memory + task->shift;
 
     for (uint64_t at = 0; at < task->size;) {
         size_t now = task->size - at < task->buffer ? (size_t)(task->size - at) : task->buffer;
@@ -244,7 +245,7 @@ static void read_all(const struct task *task, void (*see)(void *, const char *, 
             see(state, buffer, now);
         at += now;
     }
-    free(buffer);
+    free(memory);
 }
 
 #ifdef WITH_OPENSSL
@@ -276,6 +277,7 @@ int main(int argc, char **argv)
         .authorization = text_argument(argc, argv, "authorization", "-"),
         .port = (int)number_argument(argc, argv, "port", 0),
         .buffer = (size_t)number_argument(argc, argv, "buffer", SLICE),
+        .shift = (size_t)number_argument(argc, argv, "shift", 0) % 4096,
     };
     struct cost cost;
     char more[128] = "";

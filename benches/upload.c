@@ -79,7 +79,7 @@ static void end(cosslice_upload *upload, cosslice_status status)
 
 static cosslice_status feed(cosslice_upload *upload, int file, uint64_t size, size_t piece)
 {
-    char *buffer = malloc(piece);
+    char *buffer = aligned_alloc(4096, piece); /* see the README: some CPUs copy slowly to odd places */
     cosslice_status status = cosslice_upload_init(upload, size);
 
     for (uint64_t at = 0; at < size && status == COSSLICE_OK;) {

@@ -379,19 +379,27 @@ impl Push {
         }
     }
 
-    /// The content with the digest that the running hash came to.
+    /// The content with the digest that the running hash came to, or that was known from before when nothing was fed.
     fn known_content(&self) -> Content {
         let mut content = self.content.clone();
-        if content.fingerprint.is_none()
-            && let Some(chain) = &self.chain
-        {
-            content.fingerprint = Some(Arc::new(Fingerprint {
+        if content.fingerprint.is_some() {
+            return content;
+        }
+        let digest = match &self.chain {
+            Some(chain) => Some(chain.digest()),
+            None => match self.known.mark_at(content.size, content.size) {
+                Some(Mark::Digest(digest)) => Some(digest),
+                _ => None,
+            },
+        };
+        content.fingerprint = digest.map(|digest| {
+            Arc::new(Fingerprint {
                 size: content.size,
                 grid: self.slice_size,
                 states: Vec::new(),
-                digest: chain.digest(),
-            }));
-        }
+                digest,
+            })
+        });
         content
     }
 }

@@ -263,7 +263,12 @@ impl Remote {
                 Some(facts) if is_this(&facts, content) => Ok(Opening::There(addresses)),
                 _ => Err(Error::new(
                     Status::Conflict,
-                    "another upload of other content was finished under this name meanwhile",
+                    if content.fingerprint.is_some() {
+                        "another upload of other content was finished under this name meanwhile"
+                    } else {
+                        "an upload was finished under this name meanwhile, and without a hash nothing tells whether its \
+                         content is this one"
+                    },
                 )),
             },
             Look::Standing(standing) if standing.plan.session == plan.session => {
