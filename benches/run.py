@@ -572,6 +572,27 @@ class Bench:
         self.alternate("Python binding", [ours, python])
         self.limit("Python binding, whole upload, wall", "≤ 1.05 × the C program", ratio("wall", [python], [ours]), 1.05)
 
+    def group_pypi(self) -> None:
+        """The package of PyPI that speaks v4 and still installs."""
+        if self.arguments.server == "emulator":
+            raise Skip("it cannot be told a port there")
+        python = OUT / "venv" / "bin" / "python"
+        if not (OUT / "venv" / "ready").exists():
+            for command in (
+                [sys.executable, "-m", "venv", str(OUT / "venv")],
+                [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "cos-lib3==0.2.0", "requests", "httplib2"],
+            ):
+                done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+                if done.returncode != 0:
+                    raise Skip(f"cos-lib3 cannot be installed: {done.stderr.strip()[-100:]}")
+            (OUT / "venv" / "ready").touch()
+        ours = Case("ours, send only", self.sink, self.upload("file"))
+        peer = Case("cos-lib3 0.2.0", self.sink, lambda: [str(python), str(HERE / "peer_pypi.py"), str(self.data),
+                    f"127.0.0.1:{self.sink.port}", self.name()[1:]])  # fmt: skip
+        self.alternate("a package of PyPI", [ours, peer], runs=3)
+        self.row("send only, wall / CPU", "(× cos-lib3, a package of PyPI)",
+                 f"{ratio('wall', [ours], [peer]):.2f} / {ratio('cpu', [ours], [peer]):.2f}", None)  # fmt: skip
+
     def group_sizes(self) -> None:
         """The stripped library by feature."""
         for features, size in sizes():
@@ -585,7 +606,7 @@ class Bench:
             self.row(f"instructions, {key}", f"≤ +{GROWTH:.0%} of {recorded:,}" if recorded else "(not recorded)", f"{counted:,}",
                      counted <= recorded * (1 + GROWTH) if recorded else None)  # fmt: skip
 
-    GROUPS = ("send", "hash", "modes", "tls", "latency", "memory", "long", "small", "python", "sizes", "instructions")
+    GROUPS = ("send", "hash", "modes", "tls", "latency", "memory", "long", "small", "python", "pypi", "sizes", "instructions")
 
     def all(self) -> None:
         for name in self.GROUPS:

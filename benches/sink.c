@@ -7,7 +7,7 @@
  * but the framing: this is the far end of a measurement, not an emulator.
  *
  *   POST, op upload_slice_init      opens; with a sha and a path that begins with .../instant it is there already
- *   POST, op upload_slice_data      echoes offset, length and session
+ *   POST, op upload_slice_data      echoes offset (0 when it stands behind the content), length and session
  *   POST, op upload, upload_slice_finish, upload_slice_list; GET ?op=stat
  *   GET /_sink/reset?latency_ms=N   what came since the last reset, in JSON; from now on replies come N ms later
  */
@@ -231,7 +231,7 @@ static int serve(struct peer *peer, char *in, size_t cap, size_t *have)
     } else if (strcmp(op, "upload_slice_data") == 0) {
         size_t boundary = strcspn(body, "\r");
         field(body, prefix, "offset", value, sizeof value);
-        snprintf(data, sizeof data, "{\"session\":\"" SESSION "\",\"offset\":%s,\"datalen\":%llu}", value,
+        snprintf(data, sizeof data, "{\"session\":\"" SESSION "\",\"offset\":%s,\"datalen\":%llu}", value[0] ? value : "0",
                  (unsigned long long)(length - prefix - boundary - 6));
     } else if (strcmp(op, "upload_slice_finish") == 0) {
         field(body, prefix, "filesize", value, sizeof value);
