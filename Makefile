@@ -3,9 +3,11 @@
 #   make demo [FILE=...]                build, upload a file to a local emulator, fetch it back, compare
 #   make test                           all tests
 #   make check                          longer: valgrind, sanitizers, fuzzing
+#   make bench                          what an upload costs, against the floor and libcurl
 #   make lib                            build/lib: shared and static library
 #   make header                         include/cosslice.h from src/ffi
-#   make install [PREFIX=] [DESTDIR=]   header, libraries, pkg-config file
+#   make install [PREFIX=] [DESTDIR=]   headers, libraries, pkg-config file, CMake package
+#   make deb                            Debian packages in build/deb
 
 CARGO   ?= cargo
 CC      ?= cc
@@ -24,7 +26,7 @@ BUILD   := build
 SONAME  := libcosslice.so.$(ABI)
 RUST_SOURCES := $(shell find src tests/emulator/src -name '*.rs') Cargo.toml Cargo.lock build.rs
 
-.PHONY: all lib header emulator examples demo tools test check install clean fmt lint
+.PHONY: all lib header emulator examples demo tools test check bench install deb clean fmt lint
 
 all: lib emulator examples
 
@@ -36,14 +38,14 @@ lib: $(BUILD)/lib/libcosslice.so $(BUILD)/lib/libcosslice.a
 $(BUILD)/lib/libcosslice.so: $(RUST_SOURCES)
 	$(CARGO) rustc --release --locked --lib --crate-type cdylib
 	mkdir -p $(@D)
-	cp -f $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
+	cp --remove-destination $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
 	ln -sf libcosslice.so.$(VERSION) $(@D)/$(SONAME)
 	ln -sf $(SONAME) $@
 
 $(BUILD)/lib/libcosslice.a: $(RUST_SOURCES) | $(BUILD)/lib/libcosslice.so
 	$(CARGO) rustc --release --locked --lib --crate-type staticlib
 	mkdir -p $(@D)
-	cp -f $(TARGET)/release/libcosslice.a $@
+	cp --remove-destination $(TARGET)/release/libcosslice.a $@
 
 header:
 	BLESS=1 $(CARGO) test --locked --test header
@@ -53,7 +55,7 @@ emulator: $(BUILD)/bin/cosslice-emulator
 $(BUILD)/bin/cosslice-emulator: $(RUST_SOURCES)
 	$(CARGO) build --release --locked -p cosslice-emulator
 	mkdir -p $(@D)
-	cp -f $(TARGET)/release/cosslice-emulator $@
+	cp --remove-destination $(TARGET)/release/cosslice-emulator $@
 
 # --- C examples ----------------------------------------------------------------------------------------------------
 
@@ -84,11 +86,17 @@ test: tools all venv
 	$(CARGO) test --locked --workspace
 	CC="$(CC)" sh tests/c/run.sh
 	sh tests/install.sh
+	sh tests/cpp/run.sh
+	sh tests/packages.sh
 	COSSLICE_EMULATOR=$(CURDIR)/$(BUILD)/bin/cosslice-emulator $(VENV)/bin/python -m pytest -q bindings/python
 
 # Longer than `make test`: valgrind, sanitizers, fuzzing.
 check: all
-	CC="$(CC)" bash tests/check.sh
+	CC="$(CC)" sh tests/check.sh
+
+# Ratios to the machine's floor and to libcurl, side by side in one run.
+bench: all
+	$(PYTHON) benches/run.py
 
 VENV := $(BUILD)/venv
 
@@ -105,7 +113,7 @@ $(VENV)/.installed: $(RUST_SOURCES) $(shell find bindings/python -name '*.py' -n
 
 install: lib
 	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
-	install -m 644 include/cosslice.h '$(DESTDIR)$(INCLUDEDIR)/'
+	install -m 644 include/cosslice.h bindings/cpp/cosslice.hpp '$(DESTDIR)$(INCLUDEDIR)/'
 	install -m 755 $(BUILD)/lib/libcosslice.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/'
 	ln -sf libcosslice.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libcosslice.so'
@@ -114,6 +122,17 @@ install: lib
 	    -e "s|@PREFIX@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(PREFIX)')|" \
 	    -e "s|@LIBDIR@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(LIBDIR)')|" \
 	    -e "s|@INCLUDEDIR@|$$(realpath -m --relative-to='$(LIBDIR)/pkgconfig' '$(INCLUDEDIR)')|" bindings/c/cosslice.pc.in > '$(DESTDIR)$(LIBDIR)/pkgconfig/cosslice.pc'
+	install -d '$(DESTDIR)$(LIBDIR)/cmake/cosslice'
+	for name in cosslice-config cosslice-config-version; do \
+	    sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
+	        -e "s|@LIBDIR@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/cosslice' '$(LIBDIR)')|" \
+	        -e "s|@INCLUDEDIR@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/cosslice' '$(INCLUDEDIR)')|" \
+	        bindings/c/cmake/$$name.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/cosslice/'$$name.cmake; \
+	done
+
+# A runtime and a development package of Debian, in build/deb.
+deb: lib
+	sh bindings/c/deb.sh
 
 # --- upkeep --------------------------------------------------------------------------------------------------------
 
