@@ -241,7 +241,9 @@ impl Push {
         };
         if known.is_some_and(|known| known != ours) {
             let before = match self.known {
-                Known::Token(_) => "that were uploaded before",
+                Known::Token(_) => {
+                    "that were uploaded before (to upload other content set OVERWRITE to 2 and leave RESUME_TOKEN out)"
+                }
                 _ => "of the hash pass",
             };
             return Err(Error::new(
