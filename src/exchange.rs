@@ -182,7 +182,12 @@ impl Exchange {
                 &|signer, wanted| desk.sign(signer, wanted),
             )
             .map_err(Fault::fatal)?;
-        let contact = Arc::new(Contact::default());
+        // A limited body may be some time in coming: its head must not wait for it.
+        let contact = Arc::new(if request.is_get || self.meter.is_limited() {
+            Contact::default()
+        } else {
+            Contact::with_body()
+        });
         let reporter = desk.reporter();
         let mut body = BodyReader {
             pieces: &request.body,
@@ -397,6 +402,7 @@ impl BodyReader<'_> {
 
 impl Read for BodyReader<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.contact.set_body_begun();
         let mut end = out.len();
         if self.meter.is_limited() && !self.contact.is_deaf() {
             end = end.min(self.meter.portion());

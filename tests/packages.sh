@@ -53,17 +53,6 @@ stage() { # libdir destdir
         cat "$work/log"
         give_up "make install"
     }
-    # For as long as `make install` does not do this.
-    if [ ! -e "$2$1/cmake/cosslice" ]; then
-        mkdir -p "$2$1/cmake/cosslice"
-        for name in cosslice-config cosslice-config-version; do
-            sed -e "s|@VERSION@|$version|" -e "s|@SONAME@|$soname|" \
-                -e "s|@LIBDIR@|$(realpath -m --relative-to="$1/cmake/cosslice" "$1")|" \
-                -e "s|@INCLUDEDIR@|$(realpath -m --relative-to="$1/cmake/cosslice" /usr/include)|" \
-                "bindings/c/cmake/$name.cmake.in" >"$2$1/cmake/cosslice/$name.cmake"
-        done
-    fi
-    [ -e "$2/usr/include/cosslice.hpp" ] || cp bindings/cpp/cosslice.hpp "$2/usr/include/"
 }
 
 # --- what the programs upload to
@@ -206,6 +195,8 @@ debian() {
     triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || ${CC:-cc} -print-multiarch)
     lib=/usr/lib/$triplet
     arch=$(dpkg --print-architecture)
+    SOURCE_DATE_EPOCH=1700000000 # somebody may commit between two builds
+    export SOURCE_DATE_EPOCH
     runtime=libcosslice${soname#libcosslice.so.}
     stage "$lib" "$work/deb-staged"
     check "deb: packed" bindings/c/deb.sh "$work/deb" "$work/deb-staged" || return

@@ -827,17 +827,19 @@ private:
     detail::answer apply_sign(std::string_view path, std::uint64_t expires_at_s, std::string& signature) const
     {
         return detail::text(path).pass([&](const char* copy) -> detail::answer {
-            std::size_t len = 0;
-            cosslice_status status = cosslice_config_sign(handle_, copy, expires_at_s, nullptr, 0, &len);
-            if (len == 0)
-                return status;
-            std::string room(len + 1, '\0');
-            status = cosslice_config_sign(handle_, copy, expires_at_s, room.data(), room.size(), &len);
-            if (status == COSSLICE_OK) {
-                room.resize(len);
-                signature = std::move(room);
+            std::string out(1024, '\0');
+            for (;;) {
+                std::size_t len = 0;
+                const cosslice_status status = cosslice_config_sign(handle_, copy, expires_at_s, out.data(), out.size(), &len);
+                if (status == COSSLICE_OK) {
+                    out.resize(len);
+                    signature = std::move(out);
+                    return status;
+                }
+                if (len < out.size()) // it is not for want of room
+                    return status;
+                out.resize(len + 64); // the next one may be longer: a signature has a random number in it
             }
-            return status;
         });
     }
 

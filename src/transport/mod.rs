@@ -32,9 +32,12 @@ use crate::error::{Error, Status, describe_io};
 use crate::protocol::{Reply, Request};
 use crate::report::Interrupt;
 
-/// Bytes of a connection's buffers. Reply bodies are small; requests go out in pieces of the second size.
+/// Bytes of a connection's input buffer: replies are small.
 const INPUT_BUFFER: usize = 16 << 10;
-const OUTPUT_BUFFER: usize = 128 << 10;
+/// Bytes of its output buffer. Each write wakes the receiver, so few large ones are cheaper: half a slice and its form are
+/// as fast as a whole one in half the memory (measured). TLS cuts into records of 16 KiB anyway.
+const OUTPUT_BUFFER: usize = 516 << 10;
+const OUTPUT_BUFFER_TLS: usize = 128 << 10;
 /// Idle connections kept for later uploads of the same config.
 const IDLE_CONNECTIONS: usize = 128;
 
@@ -307,7 +310,11 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
         .timeout_recv_response(Some(options.silence_limit * 2))
         .timeout_recv_body(Some(options.silence_limit * 10))
         .input_buffer_size(INPUT_BUFFER)
-        .output_buffer_size(OUTPUT_BUFFER)
+        .output_buffer_size(if options.endpoint.starts_with("https:") {
+            OUTPUT_BUFFER_TLS
+        } else {
+            OUTPUT_BUFFER
+        })
         .max_idle_connections(IDLE_CONNECTIONS)
         .max_idle_connections_per_host(IDLE_CONNECTIONS)
         .build();

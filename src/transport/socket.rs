@@ -92,6 +92,8 @@ fn connect(address: SocketAddr, deadline: Instant) -> io::Result<TcpStream> {
     let socket = {
         let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
         rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        // Elsewhere each write says so itself.
+        rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
         socket
     };
     rustix::io::ioctl_fionbio(&socket, true)?;
@@ -179,6 +181,26 @@ impl Patience {
     }
 }
 
+/// Writes some bytes. `more` lets the kernel keep them back for a moment, for those that follow at once.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn write(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    if !more {
+        return (&*stream).write(bytes);
+    }
+    Ok(rustix::net::send(
+        stream,
+        bytes,
+        SendFlags::MORE | SendFlags::NOSIGNAL,
+    )?)
+}
+
+/// Writes some bytes.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn write(mut stream: &TcpStream, bytes: &[u8], _: bool) -> io::Result<usize> {
+    stream.write(bytes)
+}
+
 fn is_step(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -227,16 +249,18 @@ impl Transport for Socket {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         pulse_current().map_err(io::Error::from)?;
         // What goes out while connecting is a TLS or proxy handshake: the server was not reached yet.
+        let mut more = false;
         if timeout.reason != ureq::Timeout::Connect
             && let Some(context) = current()
         {
             context.contact.set_connected();
+            more = context.contact.body_follows();
         }
         let mut sent = 0;
         let mut patience = Patience::new(self.silence_limit, timeout);
         while sent < amount && self.deaf.is_none() {
             let output = &self.buffers.output()[sent..amount];
-            match (&self.stream).write(output) {
+            match write(&self.stream, output, more) {
                 Ok(0) => self.stop_listening(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     sent += n;

@@ -62,11 +62,30 @@ pub struct Context {
 /// What became of a request's connection.
 #[derive(Debug, Default)]
 pub struct Contact {
+    body_follows: AtomicBool,
     connected: AtomicBool,
     deaf: AtomicBool,
 }
 
 impl Contact {
+    /// For a request whose body will be asked for right after its head has gone out.
+    pub fn with_body() -> Self {
+        Contact {
+            body_follows: AtomicBool::new(true),
+            ..Contact::default()
+        }
+    }
+
+    /// Whether what goes out now is followed at once by more, so that the two can share a packet.
+    pub fn body_follows(&self) -> bool {
+        self.body_follows.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the body is being read.
+    pub fn set_body_begun(&self) {
+        self.body_follows.store(false, Ordering::Relaxed);
+    }
+
     /// The peer takes no more of this request: what is left of it need not be read.
     pub fn is_deaf(&self) -> bool {
         self.deaf.load(Ordering::Relaxed)
