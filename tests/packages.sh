@@ -162,7 +162,7 @@ check "components: none there at all" refused configure "$work/half" "$work/ques
 by_pkg_config() { # what pkgconfig-folder libdir
     export PKG_CONFIG_LIBDIR="$2"
     mkdir -p "$work/by-pc"
-    # shellcheck disable=SC2046 # lists of words
+    # shellcheck disable=SC2046,SC2086 # lists of words
     {
         check "$1: pkg-config builds postcard" ${CC:-cc} -std=c99 $strict bindings/c/postcard.c -o "$work/by-pc/postcard" \
             $(pkg-config --cflags --libs cosslice)

@@ -56,7 +56,8 @@ build() { # compiler standard flags folder
     link="-L$lib -lcosslice -Wl,-rpath,$lib -pthread"
     mkdir -p "$4" || return 1
     rm -f "$4"/*.o
-    ls tests/cpp/*.cpp bindings/cpp/*.cpp | xargs -P "$jobs" -I{} sh -c '
+    # shellcheck disable=SC2016 # the inner shell expands
+    printf '%s\n' tests/cpp/*.cpp bindings/cpp/*.cpp | xargs -P "$jobs" -I{} sh -c '
         name=$(basename "$1" .cpp) folder=$2
         shift 2
         [ "$name" != plugin ] || set -- "$@" -fvisibility=hidden -fvisibility-inlines-hidden
@@ -65,7 +66,7 @@ build() { # compiler standard flags folder
     for example in postcard progress; do
         "$1" $flags "$4/$example.o" -o "$4/$example" $link || return 1
     done
-    objects=$(ls tests/cpp/*.cpp | grep -v plugin | sed "s|^tests/cpp/\(.*\)\.cpp|$4/\1.o|")
+    objects=$(printf '%s\n' tests/cpp/*.cpp | grep -v plugin | sed "s|^tests/cpp/\(.*\)\.cpp|$4/\1.o|")
     "$1" $flags $objects -o "$4/tests" -L"$4" -lplugin -Wl,-rpath,"$PWD/$4" $link
 }
 
