@@ -130,10 +130,10 @@ check_thread() {
         bad "the library is not instrumented"
     fi
     # The nightly toolchain's run time for the programs, too: two different ones do not go together. Left out: what has one
-    # thread only, and torture_fork, for the run time does not support threads in a child process.
+    # thread only; torture, which takes too long; and torture_fork, for the run time does not support threads in a child.
     CC="${CC:-cc} -fsanitize=thread -static-libtsan -L$work/thread/rt" COSSLICE_LIB=$work/thread COSSLICE_OUT=$work/thread/bin \
         TSAN_OPTIONS=die_after_fork=0 COSSLICE_TEST_SLACK_MS=5000 COSSLICE_TEST_CALLS=100 \
-        c_tests thread misuse signer failures cancel lifecycle torture torture_threads storm calls
+        c_tests thread misuse signer failures cancel lifecycle torture_threads storm calls
 }
 
 # --- fuzzing ---------------------------------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ static void check_beside(enum way way)
     check_case("forks while another thread uploads by %s", way_names[way]);
     watchdog(120, "forks beside an upload by %s", way_names[way]);
     /* As slow as it takes for all forks to happen meanwhile. */
-    CHECK_INT(cosslice_config_set_u64(worker.config, COSSLICE_OPT_BANDWIDTH, 2 * 1048576), COSSLICE_OK);
+    CHECK_INT(cosslice_config_set_u64(worker.config, COSSLICE_OPT_BANDWIDTH, 2 * 1048576 / slowness()), COSSLICE_OK);
     worker.upload = new_upload(worker.config, "/beside");
     CHECK_INT(cosslice_upload_set_progress(worker.upload, beat, &worker, count_release), COSSLICE_OK);
     if (pthread_create(&thread, NULL, work, &worker) != 0)
