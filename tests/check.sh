@@ -154,7 +154,7 @@ check_fuzz() {
         target=$(basename "$source" .rs)
         mkdir -p "$work/fuzz/corpus/$target"
         # New finds go to the first directory: the committed corpus stays as it is.
-        if "$work/fuzz/$host/release/$target" -max_total_time="${FUZZ_SECONDS:-20}" -max_len=4096 -timeout=30 -rss_limit_mb=4096 -verbosity=0 \
+        if "$work/fuzz/$host/release/$target" -max_total_time="${FUZZ_SECONDS:-20}" -max_len=4096 -timeout=30 -rss_limit_mb=4096 \
             -artifact_prefix="$work/fuzz/$target-" "$work/fuzz/corpus/$target" "tests/fuzz/corpus/$target" >"$work/fuzz/$target.log" 2>&1 &&
             runs=$(sed -n 's/^Done \([0-9]*\) runs.*/\1/p' "$work/fuzz/$target.log") && [ "${runs:-0}" -gt 0 ]; then
             good "fuzz $target: $runs runs"
