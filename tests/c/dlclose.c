@@ -1,6 +1,6 @@
 /*
  * A host that loads the library at run time and unloads it again, in a loop, with work done in between: uploads finished,
- * freed half-way and never freed. Threads and thread-locals of the library may outlive dlclose(): it must stay mapped.
+ * freed half-way, and freed after the unloading. Threads and thread-locals of the library may outlive dlclose(): it must stay mapped.
  *
  * Loads copies of the shared library, apart from the one that the tests' own kit is linked with.
  */
@@ -22,10 +22,6 @@ enum { LEN = 3 * 1048576 + 3, COPIES = 3, ROUNDS = 12 };
 static struct emulator emulator;
 static struct content content;
 
-/* What is never freed is kept, so that no tool takes it for a leak. */
-static cosslice_upload *kept[ROUNDS];
-static unsigned kept_count;
-
 /* The functions of one loaded copy. */
 struct library {
     void *handle;
@@ -39,6 +35,13 @@ struct library {
     cosslice_status (*upload_buffer)(cosslice_upload *, const void *, size_t);
     void (*upload_free)(cosslice_upload *);
 };
+
+/* What is not freed before the unloading. */
+static struct {
+    cosslice_upload *upload;
+    void (*free)(cosslice_upload *);
+} kept[ROUNDS];
+static unsigned kept_count;
 
 static void find(const struct library *library, void *function, const char *name)
 {
@@ -101,8 +104,8 @@ static cosslice_config *configure(const struct library *library)
     return config;
 }
 
-enum ending { FINISHED, FREED_HALFWAY, NEVER_FREED, ENDINGS };
-static const char *const endings[ENDINGS] = {"a finished upload", "an upload freed half-way", "an upload that is never freed"};
+enum ending { FINISHED, FREED_HALFWAY, FREED_LATER, ENDINGS };
+static const char *const endings[ENDINGS] = {"a finished upload", "an upload freed half-way", "an upload that is freed afterwards"};
 
 struct round {
     const char *name; /* of the library's file */
@@ -124,10 +127,12 @@ static void *play(void *user)
         CHECK_INT(library.upload_init(upload, content.len), COSSLICE_OK);
         CHECK_INT(library.upload_feed(upload, content.data, content.len - 1), COSSLICE_OK); /* slices are on their way now */
     }
-    if (round->ending == NEVER_FREED)
-        kept[kept_count++] = upload;
-    else
+    if (round->ending == FREED_LATER) {
+        kept[kept_count].upload = upload;
+        kept[kept_count++].free = library.upload_free;
+    } else {
         library.upload_free(upload);
+    }
     library.config_free(config);
     CHECK_INT(dlclose(library.handle), 0);
     return NULL;
@@ -154,6 +159,10 @@ static void check_rounds(enum ending ending)
         }
         if (ending == FINISHED)
             CHECK(emulator_has(&emulator, "/loaded", content.seed, LEN));
+        while (kept_count > 0) {
+            kept_count--;
+            kept[kept_count].free(kept[kept_count].upload);
+        }
         CHECK_INT(http_request(emulator.port, "POST", "/_emulator/reset", NULL, NULL, NULL, NULL), 200);
     }
     watchdog(0, "-");
