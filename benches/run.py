@@ -318,7 +318,7 @@ class Bench:
         self.sink = Emulator() if arguments.server == "emulator" else Sink()
         self.tls = None
         self.certificates = None
-        self.why_no_tls = "the emulator serves" if arguments.server == "emulator" else "no OpenSSL"
+        self.why_no_tls = "the far end is the emulator" if arguments.server == "emulator" else "no OpenSSL"
         if has["openssl"] and arguments.server == "sink":
             try:
                 self.certificates = make_certificates()
