@@ -9,7 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle, Scope};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Status};
 use crate::exchange::{Desk, Exchange, OwnDesk};
@@ -270,14 +270,37 @@ pub trait Crew<'a> {
     fn start(&mut self, shared: Arc<Shared<'a>>) -> io::Result<()>;
 }
 
-/// Workers that end with a scope: they may use what lives outside of it.
-pub struct ScopedCrew<'scope, 'env>(pub &'scope Scope<'scope, 'env>);
+/// Workers that end with a scope: they may use what lives outside of it. They are waited for when the crew is dropped, after
+/// the engine that feeds them: the scope alone would not wait for the end of the thread itself.
+pub struct ScopedCrew<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    workers: Vec<ScopedJoinHandle<'scope, ()>>,
+}
+
+impl<'scope, 'env> ScopedCrew<'scope, 'env> {
+    /// A crew of nobody yet.
+    pub fn new(scope: &'scope Scope<'scope, 'env>) -> Self {
+        ScopedCrew {
+            scope,
+            workers: Vec::new(),
+        }
+    }
+}
 
 impl<'env> Crew<'env> for ScopedCrew<'_, 'env> {
     fn start(&mut self, shared: Arc<Shared<'env>>) -> io::Result<()> {
-        builder()
-            .spawn_scoped(self.0, move || shared.work())
-            .map(|_| ())
+        let worker = builder().spawn_scoped(self.scope, move || shared.work())?;
+        self.workers.push(worker);
+        Ok(())
+    }
+}
+
+impl Drop for ScopedCrew<'_, '_> {
+    fn drop(&mut self) {
+        for worker in self.workers.drain(..) {
+            // A worker's panic was turned into a fault when it happened.
+            let _ = worker.join();
+        }
     }
 }
 

@@ -42,7 +42,8 @@ pub fn send(
     put(&remote.reporter.stats.slice_size, plan.slice_size);
     put(&remote.reporter.stats.bytes_resumed, stored.bytes());
     std::thread::scope(|scope| {
-        let mut crew = ScopedCrew(scope);
+        // In this order: the engine is dropped first and tells the workers to end.
+        let mut crew = ScopedCrew::new(scope);
         let mut engine = Engine::new(&remote.exchange, &remote.reporter, plan, stored, width);
         send_whole(remote, content, bytes, unchanged, &mut engine, &mut crew)
     })
