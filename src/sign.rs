@@ -98,7 +98,14 @@ fn seal(secret_key: &str, plaintext: &str) -> Result<String, Error> {
     Ok(BASE64_STANDARD.encode(value))
 }
 
-/// Thirty-two random bits for `r`: COS remembers pairs of time and r of one-time signatures (protocol 3.5).
+/// A random `r`: COS remembers pairs of time and r of one-time signatures (protocol 3.5). Always of ten digits, so that all
+/// signatures for a path have the same length and who asks for the length first is not told a wrong one.
+pub fn nonce() -> Result<u32, Error> {
+    const LEAST: u32 = 1_000_000_000;
+    Ok(LEAST + random()? % (u32::MAX - LEAST))
+}
+
+/// Thirty-two random bits.
 pub fn random() -> Result<u32, Error> {
     getrandom::u32().map_err(|e| {
         Error::new(
