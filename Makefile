@@ -86,13 +86,14 @@ test: tools all venv
 	$(CARGO) test --locked --workspace
 	CC="$(CC)" sh tests/c/run.sh
 	sh tests/install.sh
-	sh tests/cpp/run.sh
+	sh tests/cpp/run.sh g++-17 g++-20-sanitized
 	sh tests/packages.sh
 	COSSLICE_EMULATOR=$(CURDIR)/$(BUILD)/bin/cosslice-emulator $(VENV)/bin/python -m pytest -q bindings/python
 
 # Longer than `make test`: valgrind, sanitizers, fuzzing.
 check: all
 	CC="$(CC)" sh tests/check.sh
+	sh tests/cpp/run.sh
 
 # Ratios to the machine's floor and to libcurl, side by side in one run.
 bench: all
@@ -127,7 +128,7 @@ install: lib
 	    sed -e 's|@VERSION@|$(VERSION)|' -e 's|@SONAME@|$(SONAME)|' \
 	        -e "s|@LIBDIR@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/cosslice' '$(LIBDIR)')|" \
 	        -e "s|@INCLUDEDIR@|$$(realpath -m --relative-to='$(LIBDIR)/cmake/cosslice' '$(INCLUDEDIR)')|" \
-	        bindings/c/cmake/$$name.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/cosslice/'$$name.cmake; \
+	        bindings/c/cmake/$$name.cmake.in > '$(DESTDIR)$(LIBDIR)/cmake/cosslice/'$$name.cmake || exit 1; \
 	done
 
 # A runtime and a development package of Debian, in build/deb.

@@ -182,7 +182,7 @@ impl Signing {
         let now_s = self.clock.now_s();
         let expires_at_s = if one_time { 0 } else { now_s + self.ttl_s };
         match &self.credentials {
-            Credentials::Keys { id, key } => sign(id, key, subject, expires_at_s, now_s, random()?),
+            Credentials::Keys { id, key } => sign(id, key, subject, expires_at_s, now_s, nonce()?),
             Credentials::Fixed(signature) if !one_time => Ok(signature.to_string()),
             Credentials::Fixed(_) => Err(Error::new(
                 Status::Auth,

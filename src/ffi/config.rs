@@ -12,7 +12,7 @@ use crate::config::{Opt, Settings};
 use crate::error::{Error, Status};
 use crate::protocol::{path, v4};
 use crate::report::{Level, Logger};
-use crate::sign::{Clock, Signer, random, sign};
+use crate::sign::{Clock, Signer, nonce, sign};
 use crate::transport::Link;
 use crate::upload::Parts;
 
@@ -355,6 +355,6 @@ fn sign_path(inner: &Inner, path: &str, expires_at_s: u64) -> Result<String, Err
         &subject,
         expires_at_s,
         inner.clock.now_s(),
-        random()?,
+        nonce()?,
     )
 }
