@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::hash::Fingerprint;
 use crate::protocol::{Answer, Class, Fault, Piece, Step, Wire, form};
 use crate::report::{Interrupt, Level, Reporter};
 use crate::retry::{Meter, Pace, backoff};
-use crate::sign::{SignRequest, Signer, Signing, random};
+use crate::sign::{SignRequest, Signer, Signing, random, random_bytes};
 use crate::source::Bytes;
 use crate::transport::{Contact, Context, Failure, Link, Stop, parse_date, pause};
 
@@ -137,7 +137,7 @@ impl Exchange {
         if tries.made >= self.retries {
             return Ok(false);
         }
-        let wait = backoff(tries.made, random().map_err(Fault::fatal)?);
+        let wait = backoff(tries.made, random()?);
         if !self.link.was_reached()
             && tries
                 .connect_by
@@ -158,8 +158,7 @@ impl Exchange {
                 ),
             );
         }
-        pause(wait, desk.interrupt(), desk.reporter().as_deref())
-            .map_err(|_| Fault::fatal(Error::canceled()))?;
+        pause(wait, desk.interrupt(), desk.reporter().as_deref()).map_err(|_| Error::canceled())?;
         Ok(true)
     }
 
@@ -171,17 +170,14 @@ impl Exchange {
         tries: &mut Tries,
     ) -> Result<Answer, Fault> {
         crate::torture::moment();
-        let request = self.wire.request(step, &boundary().map_err(Fault::fatal)?);
-        let authorization = self
-            .signing
-            .authorization(
-                request.op,
-                self.wire.subject(),
-                request.one_time,
-                tries.fresh,
-                &|signer, wanted| desk.sign(signer, wanted),
-            )
-            .map_err(Fault::fatal)?;
+        let request = self.wire.request(step, &boundary()?);
+        let authorization = self.signing.authorization(
+            request.op,
+            self.wire.subject(),
+            request.one_time,
+            tries.fresh,
+            &|signer, wanted| desk.sign(signer, wanted),
+        )?;
         // A limited body may be some time in coming: its head must not wait for it.
         let contact = Arc::new(if request.is_get || self.meter.is_limited() {
             Contact::default()
@@ -213,16 +209,13 @@ impl Exchange {
                 contact: Arc::clone(&contact),
             },
         );
-        let mut reply = match sent {
+        let reply = match sent {
             Ok(reply) => reply,
             Err(mut failure) => {
                 blot_error(&mut failure.error, &authorization);
                 return Err(from_failure(failure));
             }
         };
-        if let Some(id) = &mut reply.request_id {
-            blot(id, &authorization);
-        }
         let mut result = self.wire.read(step, &reply);
         if let Err(fault) = &mut result {
             blot_error(&mut fault.error, &authorization);
@@ -238,15 +231,16 @@ impl Exchange {
             );
         }
         if desk.wants(Level::Debug) {
+            let mut request_id = reply.request_id.clone().unwrap_or_default();
+            blot(&mut request_id, &authorization);
             desk.log(
                 Level::Debug,
                 format!(
-                    "{}: {} bytes, HTTP {}, {} ms, request id {:?}",
+                    "{}: {} bytes, HTTP {}, {} ms, request id {request_id:?}",
                     request.op,
                     request.body_len(),
                     reply.status,
-                    started.elapsed().as_millis(),
-                    reply.request_id.as_deref().unwrap_or_default()
+                    started.elapsed().as_millis()
                 ),
             );
         }
@@ -268,13 +262,7 @@ fn from_failure(failure: Failure) -> Fault {
 
 /// A boundary of random digits: it does not occur in the content but by a chance of 2^-128.
 fn boundary() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        Error::new(
-            Status::Auth,
-            format!("the system has no random numbers: {e}"),
-        )
-    })?;
+    let bytes: [u8; 16] = random_bytes()?;
     let mut text = String::from("cosslice-");
     for byte in bytes {
         use std::fmt::Write as _;

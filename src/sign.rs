@@ -107,12 +107,19 @@ pub fn nonce() -> Result<u32, Error> {
 
 /// Thirty-two random bits.
 pub fn random() -> Result<u32, Error> {
-    getrandom::u32().map_err(|e| {
+    random_bytes().map(u32::from_ne_bytes)
+}
+
+/// Random bytes of the system.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|e| {
         Error::new(
             Status::Auth,
             format!("the system has no random numbers: {e}"),
         )
-    })
+    })?;
+    Ok(bytes)
 }
 
 /// When a signature ends by its own words: its plaintext holds `e=`. `None` when it cannot be read or is one-time.
