@@ -7,9 +7,15 @@
     config = cosslice.Config(
         app_id="1250000000", bucket="bkt", region="gz", secret_id="AKID...", secret_key="..."
     )
-    with cosslice.Upload(config, "/videos/a.mp4") as upload:
-        upload.file("a.mp4")
-    print(upload.access_url)
+    print(cosslice.upload_file(config, "a.mp4", "/videos/a.mp4").access_url)
+
+- `upload_file` and `upload_fileobj`: whole files and anything with a ``read`` method.
+- `open`: a binary file object to write to.
+- `Upload`: one upload with all its details: pieces, progress, cancel, resume, properties.
+- `Config` and `Options`: where uploads go, who signs and how they behave.
+- `CossliceError` and its subclasses: what can fail.
+- ``cosslice.aio``: the same for asyncio. ``cosslice.fs``: a file system for fsspec, by which
+  pandas, Dask and others write to ``cos4://bucket/path``.
 """
 
 from ._arguments import decode as _decode
@@ -40,7 +46,9 @@ from .errors import (
     UnknownOptionError,
 )
 from .signer import Signer, SignRequest
+from .transfer import upload_file, upload_fileobj
 from .upload import Upload
+from .writer import Writer, open
 
 __version__ = _decode(_lib.cosslice_version())
 
@@ -75,5 +83,9 @@ __all__ = [
     "TlsError",
     "UnknownOptionError",
     "Upload",
+    "Writer",
     "__version__",
+    "open",
+    "upload_file",
+    "upload_fileobj",
 ]

@@ -27,7 +27,7 @@ def file_path(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> byte
         encoded.decode()
     except UnicodeDecodeError:
         raise _refused(
-            f"the file path {path!r} is not UTF-8; open the file and use buffer() or feed()"
+            f"the file path {path!r} is not UTF-8; open the file and use upload_fileobj()"
         ) from None
     return _without_nul(encoded, "the file path")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
-import threading
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
@@ -19,7 +19,7 @@ from .errors import make_error
 from .signer import Signer
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
 LogFunction = Callable[[LogLevel, str], Any]
 Logger = Union[logging.Logger, LogFunction]
@@ -30,6 +30,10 @@ _LOGGING_LEVELS = {
     LogLevel.INFO: logging.INFO,
     LogLevel.DEBUG: logging.DEBUG,
 }
+
+# What `Config.from_environment` reads.
+_PLACE = ("app_id", "bucket", "region", "endpoint")
+_KEYS = ("secret_id", "secret_key", "authorization")
 
 
 class Options(TypedDict, total=False):
@@ -98,7 +102,8 @@ class Config(Handle):
 
     Methods do not block on the network and may be called from any thread. They raise
     `InvalidArgumentError` for a value out of range and TypeError for an option that does not
-    exist. A config may be closed while its uploads go on.
+    exist. A config may be closed while its uploads go on. It belongs to the process that made it:
+    it cannot be pickled, and after a fork the child needs one of its own.
     """
 
     def __init__(
@@ -109,17 +114,39 @@ class Config(Handle):
         log_level: LogLevel = LogLevel.INFO,
         **options: Unpack[Options],
     ) -> None:
-        self._lock = threading.RLock()  # the library wants one thread at a time
         handle = ctypes.c_void_p()
         status = run(lib.cosslice_config_new, ctypes.byref(handle))
         if status != Status.OK:
             raise make_error(status, decode(lib.cosslice_status_str(status)))
-        super().__init__(handle, lib.cosslice_config_free)
+        super().__init__(handle, lib.cosslice_config_free)  # its lock: one thread at a time
+        self._hashes = True
         self.update(**options)
         if signer is not None:
             self.set_signer(signer)
         if logger is not None:
             self.set_logger(logger, log_level)
+
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        signer: Signer | None = None,
+        logger: Logger | None = None,
+        log_level: LogLevel = LogLevel.INFO,
+        **options: Unpack[Options],
+    ) -> Self:
+        """A config whose account comes from the environment, so that no key stands in a program or
+        travels to other machines.
+
+        Reads ``COSSLICE_`` with ``APP_ID``, ``BUCKET``, ``REGION``, ``ENDPOINT``, ``SECRET_ID``,
+        ``SECRET_KEY`` and ``AUTHORIZATION``, as ``python -m cosslice`` does. An option that is
+        given here is taken instead; the keys of the environment are not used beside a signer, nor
+        beside keys that are given.
+        """
+        names = _PLACE if signer is not None or any(map(options.get, _KEYS)) else _PLACE + _KEYS
+        found: dict[str, Any] = {name: os.environ.get(f"COSSLICE_{name.upper()}") for name in names}
+        found.update({name: value for name, value in options.items() if value is not None})
+        return cls(signer=signer, logger=logger, log_level=log_level, **found)
 
     def update(self, **options: Unpack[Options]) -> None:
         """Sets options for uploads made from now on."""
@@ -137,6 +164,8 @@ class Config(Handle):
             self._call(lib.cosslice_config_set_str, option, _arguments.text(value, name))
         else:
             self._call(lib.cosslice_config_set_u64, option, _arguments.unsigned(value, name))
+            if option is Option.HASH:
+                self._hashes = bool(value)
 
     def set_signer(self, signer: Signer) -> None:
         """Lets `signer` sign, so that the secret key can stay elsewhere.

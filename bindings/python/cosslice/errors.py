@@ -126,7 +126,7 @@ class AuthError(CossliceError):
     """The signer failed, or COS refused the signature."""
 
 
-class ExistsError(CossliceError):
+class ExistsError(CossliceError, FileExistsError):
     """The object exists and ``overwrite`` does not allow to replace it; it is untouched."""
 
 

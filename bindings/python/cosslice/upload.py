@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +60,8 @@ class Upload(Handle):
         config._call(lib.cosslice_upload_new, encoded, ctypes.byref(handle))
         super().__init__(handle, lib.cosslice_upload_free)
         self.path = path
+        self._hashes = config._hashes
         self._cancel = functools.partial(lib.cosslice_upload_cancel, handle)
-        # Guards the fields below and keeps the handle alive in short calls. Reentrant, because a
-        # signal handler may cancel.
-        self._lock = threading.RLock()
-        self._caller: object | None = None
         self._closing = False
         self._final: dict[Info, str | int] = {}
         # Always set, for Ctrl-C is noticed when the library calls back.
@@ -75,6 +71,12 @@ class Upload(Handle):
                 lib.cosslice_upload_set_progress, handle, _callbacks.progress, target=self._hook
             )
         )
+
+    def _unlock(self) -> None:
+        # The lock guards `_caller`, `_closing` and `_final`, and keeps the handle alive in short
+        # calls.
+        super()._unlock()
+        self._caller: object | None = None
 
     @property
     def progress(self) -> _callbacks.Progress | None:

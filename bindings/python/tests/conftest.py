@@ -11,6 +11,7 @@ import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,52 @@ class Emulator:
 
     def config(self, **options: Any) -> cosslice.Config:
         return account(**{"endpoint": self.endpoint, **options})
+
+    def control(self, name: str, body: Any = None) -> Any:
+        """What the emulator answers under ``/_emulator/``; a body is posted."""
+        data = None if body is None else json.dumps(body).encode()
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.origin}/_emulator/{name}", data, PATIENCE_S) as response:
+            return json.load(response)
+
+    @contextmanager
+    def faults(self, *rules: dict[str, Any]) -> Iterator[None]:
+        self.control("faults", list(rules))
+        try:
+            yield
+        finally:
+            self.control("faults", [])
+
+    @contextmanager
+    def recorded(self) -> Iterator[list[dict[str, Any]]]:
+        """The requests of the block, when it has ended."""
+        requests: list[dict[str, Any]] = []
+        self.control("record", {"on": True})
+        yield requests
+        requests += self.control("requests")
+        self.control("record", {"on": False})
+
+    def objects(self, prefix: str) -> dict[str, int]:
+        """Names and sizes of complete objects."""
+        return {
+            entry["path"]: entry["filesize"]
+            for entry in self.control("state")["objects"]
+            if entry["path"].startswith(prefix)
+        }
+
+    def exists(self, path: str) -> bool:
+        return path in self.objects(path)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """For a child process that has its account from the environment."""
+        return environment(
+            COSSLICE_APP_ID=APP_ID,
+            COSSLICE_BUCKET=BUCKET,
+            COSSLICE_ENDPOINT=self.endpoint,
+            COSSLICE_SECRET_ID=SECRET_ID,
+            COSSLICE_SECRET_KEY=SECRET_KEY,
+            **more,
+        )
 
     def fetch(self, path: str) -> bytes:
         """The object as the server has it."""
