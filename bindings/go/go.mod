@@ -1,0 +1,3 @@
+module cosslice
+
+go 1.19
