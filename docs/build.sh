@@ -10,7 +10,12 @@ if ! cmp -s docs/requirements.txt "$stamp"; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r docs/requirements.txt
     cp docs/requirements.txt "$stamp"
 fi
-# Hooks are Python files in docs/: nothing is generated into the source folders.
-PYTHONDONTWRITEBYTECODE=1 NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true \
-    "$venv/bin/python" -m mkdocs build --quiet --strict --clean --config-file docs/mkdocs.yml --site-dir ../build/docs
+# Not --quiet: it also keeps --strict from counting the warnings. What is said is shown when something is wrong.
+log=build/docs-cache/build.log
+mkdir -p build/docs-cache
+if ! PYTHONDONTWRITEBYTECODE=1 NO_MKDOCS_2_WARNING=1 "$venv/bin/python" -m mkdocs build --strict --clean \
+    --config-file docs/mkdocs.yml --site-dir ../build/docs >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+fi
 echo "build/docs/index.html"
