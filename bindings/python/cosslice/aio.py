@@ -159,6 +159,7 @@ class AsyncWriter:
             if kind is None:
                 await self._thread.run(opened.close)
         finally:
+            self._writer = None
             await self._thread.close(opened.abort)
 
     def _open(self) -> writer.Writer:

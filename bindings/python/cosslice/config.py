@@ -236,7 +236,8 @@ class Config(Handle):
 
     def _check(self, status: int) -> None:
         if status != Status.OK:
-            raise make_error(status, decode(lib.cosslice_config_message(self._handle)))
+            message = decode(lib.cosslice_config_message(self._handle))
+            raise make_error(status, message or decode(lib.cosslice_status_str(status)))
 
 
 def _log_to(logger: logging.Logger, level: LogLevel, message: str) -> None:

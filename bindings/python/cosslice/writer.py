@@ -20,7 +20,7 @@ from .errors import make_error
 from .upload import Upload
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer, Self
+    from typing_extensions import Buffer, Never, Self
 
 _GATHERED = 256 << 10  # smaller writes are joined: a call of the library costs 20 us
 _SPOOL_MEMORY = 8 << 20
@@ -184,8 +184,12 @@ class Writer(io.BufferedIOBase):
     def __del__(self) -> None:
         # IOBase would close, which completes what is likely to be half a content.
         if not self.closed:
-            warnings.warn(f"{self.name} was not closed: it is not written", ResourceWarning, 2)
             self.abort()
+            warnings.warn(f"{self.name} was not closed: it is not written", ResourceWarning, 2)
+
+    def __reduce__(self) -> Never:
+        # A copy would share the upload, and abandon it when it is dropped.
+        raise TypeError(f"cannot pickle or copy {type(self).__name__}: it is an open file")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}{' closed' if self.closed else ''}>"
