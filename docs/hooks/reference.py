@@ -54,7 +54,7 @@ def option(member: header.Member) -> Option:
         chosen = default[1] if default else ""
     elif choices:
         default = next((part for part in text.split(";") if "(default)" in part), "")
-        values = ", ".join(choices)
+        values = ", ".join(sorted(choices))
         chosen = (re.search(r"\d", default) or [""])[0]
     else:
         raise header.Unread(f"the range of {member.name}")

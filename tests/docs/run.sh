@@ -25,6 +25,7 @@ give_up() {
 
 packages=
 [ -x "$CHROMIUM" ] || packages=chromium
+[ -n "$(find /usr/include -path '*/curl/curl.h' -print -quit)" ] || packages="$packages libcurl4-openssl-dev"
 command -v curl >/dev/null 2>&1 || packages="$packages curl"
 # Without a font for Chinese a picture of its pages would show boxes.
 fc-list :lang=zh 2>/dev/null | grep -q . || packages="$packages fontconfig fonts-noto-cjk"
@@ -62,6 +63,9 @@ check() { # what command...
 }
 
 check "the example of an emulator with faults" env BIN="$COSSLICE_BIN" timeout 120 sh docs/examples/faults.sh
+check "the sign server in Python, asked by a signer in C" timeout 120 sh tests/docs/sign.sh python \
+    env PYTHONPATH=bindings/python PYTHONDONTWRITEBYTECODE=1 COSSLICE_LIBRARY="$COSSLICE_LIB/libcosslice.so.1" \
+    "${PYTHON:-python3}" bindings/python/examples/sign_server.py --port 0
 check "a stale include stops the build" sh tests/docs/stale.sh
 
 timeout 900 node tests/docs/book.mjs | tee "$out/book.log"
