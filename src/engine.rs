@@ -17,7 +17,7 @@ use crate::protocol::{Answer, Class, Fault, Plan, Step};
 use crate::report::{Interrupt, Level, Reporter, put};
 use crate::resume::SliceSet;
 use crate::sign::{SignRequest, Signer};
-use crate::source::{Bytes, Memory};
+use crate::source::{Bytes, Slot, Span};
 use crate::transport::{STEP, pulse};
 
 /// Stack of a worker: a TLS handshake is the deepest thing it does.
@@ -30,7 +30,7 @@ pub enum Load<'a> {
     /// Lent by the caller for as long as the engine lives.
     Lent(&'a dyn Bytes),
     /// One slice buffer.
-    Slot(Memory<Vec<u8>>),
+    Slot(Slot),
 }
 
 impl Bytes for Load<'_> {
@@ -38,6 +38,13 @@ impl Bytes for Load<'_> {
         match self {
             Load::Lent(bytes) => bytes.read_at(offset, out),
             Load::Slot(slot) => slot.read_at(offset, out),
+        }
+    }
+
+    fn span(&self, offset: u64, len: usize) -> Option<Span> {
+        match self {
+            Load::Lent(bytes) => bytes.span(offset, len),
+            Load::Slot(slot) => slot.span(offset, len),
         }
     }
 }
@@ -58,6 +65,17 @@ struct Ask {
     answer: Mutex<Option<Result<String, Error>>>,
 }
 
+/// What the calling thread waits for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// Nothing but to serve the workers once.
+    Nothing,
+    /// Fewer than `ahead` jobs beyond those that may be on their way.
+    Room { ahead: usize },
+    /// Nothing queued, nothing on its way.
+    Rest,
+}
+
 struct State<'a> {
     plan: Arc<Plan>,
     stored: SliceSet,
@@ -68,6 +86,8 @@ struct State<'a> {
     spare: Vec<Vec<u8>>,
     running: usize,
     idle: usize,
+    /// What the calling thread sleeps for.
+    wanted: Option<Wanted>,
     fault: Option<Fault>,
     asks: VecDeque<Arc<Ask>>,
     lines: VecDeque<(Level, String)>,
@@ -80,8 +100,10 @@ pub struct Shared<'a> {
     reporter: Arc<Reporter>,
     width: usize,
     state: Mutex<State<'a>>,
-    /// Something for workers to do, or an answer for one of them.
+    /// A job for a worker. Each one that takes a job wakes the next while there are more, so that nobody is woken for nothing.
     work: Condvar,
+    /// Signatures that workers wait for.
+    answers: Condvar,
     /// Something for the calling thread.
     news: Condvar,
 }
@@ -99,13 +121,26 @@ impl<'a> Shared<'a> {
         self.width.min(self.exchange.pace.allowed())
     }
 
+    /// Whether what the calling thread waits for has come about.
+    fn is_there(&self, state: &State<'_>, wanted: Wanted) -> bool {
+        match wanted {
+            Wanted::Nothing => true,
+            Wanted::Room { ahead } => state.queue.len() + state.running < self.room(state) + ahead,
+            Wanted::Rest => state.queue.is_empty() && state.running == 0,
+        }
+    }
+
+    /// Whether a worker may take a job.
+    fn may_start(&self, state: &State<'_>) -> bool {
+        !state.queue.is_empty() && state.fault.is_none() && state.running < self.room(state)
+    }
+
     /// A worker's life.
     fn work(&self) {
         let desk = FarDesk(self);
         let mut state = self.lock();
         while !state.stop {
-            let may_start = state.fault.is_none() && state.running < self.room(&state);
-            let job = if may_start {
+            let job = if self.may_start(&state) {
                 state.queue.pop_front()
             } else {
                 None
@@ -120,15 +155,23 @@ impl<'a> Shared<'a> {
                 continue;
             };
             state.running += 1;
+            if state.idle > 0 && self.may_start(&state) {
+                self.work.notify_one();
+            }
             let plan = Arc::clone(&state.plan);
             drop(state);
             let result = self.send(&job, &plan, &desk);
             state = self.lock();
             state.running -= 1;
             self.note(&mut state, job, result);
-            // What may run next depends on what just ended.
-            self.work.notify_all();
-            self.news.notify_all();
+            // A wake-up is a call into the kernel, even for nobody.
+            if let Some(wanted) = state.wanted
+                && (state.fault.is_some()
+                    || self.is_there(&state, wanted)
+                    || self.reporter.tells_progress())
+            {
+                self.news.notify_one();
+            }
         }
     }
 
@@ -169,7 +212,7 @@ impl<'a> Shared<'a> {
                 self.exchange.pace.good();
                 publish(&self.reporter, &state.stored);
                 if let Load::Slot(slot) = job.load {
-                    state.spare.push(slot.into_inner());
+                    state.spare.extend(slot.into_buffer());
                 }
             }
             Err(fault) => {
@@ -221,7 +264,7 @@ impl Desk for FarDesk<'_, '_> {
         });
         let mut state = self.0.lock();
         state.asks.push_back(Arc::clone(&ask));
-        self.0.news.notify_all();
+        self.0.news.notify_one();
         loop {
             let mut answer = ask.answer.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(answer) = answer.take() {
@@ -234,7 +277,7 @@ impl Desk for FarDesk<'_, '_> {
             self.interrupt().check()?;
             state = self
                 .0
-                .work
+                .answers
                 .wait_timeout(state, STEP)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
@@ -361,12 +404,14 @@ impl<'a> Engine<'a> {
                     spare: Vec::new(),
                     running: 0,
                     idle: 0,
+                    wanted: None,
                     fault: None,
                     asks: VecDeque::new(),
                     lines: VecDeque::new(),
                     stop: false,
                 }),
                 work: Condvar::new(),
+                answers: Condvar::new(),
                 news: Condvar::new(),
             }),
             started: 0,
@@ -405,8 +450,7 @@ impl<'a> Engine<'a> {
         if self.alone {
             return self.put_alone(job);
         }
-        let room = self
-            .wait(|shared, state| state.queue.len() + state.running < shared.room(state) + ahead);
+        let room = self.wait(Wanted::Room { ahead });
         let mut state = self.shared.lock();
         if let Err(fault) = room {
             // The job's bytes may be nowhere else any more: keep them for when the fault is mended.
@@ -415,8 +459,11 @@ impl<'a> Engine<'a> {
         }
         state.queue.push_back(job);
         let lacks_worker = state.idle < state.queue.len() && self.started < self.shared.width;
+        let has_idle = state.idle > 0;
         drop(state);
-        self.shared.work.notify_all();
+        if has_idle {
+            self.shared.work.notify_one();
+        }
         if lacks_worker {
             match crew.start(Arc::clone(&self.shared)) {
                 Ok(()) => self.started += 1,
@@ -438,7 +485,7 @@ impl<'a> Engine<'a> {
         let result = self.shared.send(&job, &plan, &desk);
         self.shared.note(&mut self.shared.lock(), job, result);
         self.shared.reporter.tick();
-        self.wait(|_, _| true)
+        self.wait(Wanted::Nothing)
     }
 
     /// Whether all is well so far; waits only when it is not.
@@ -449,11 +496,11 @@ impl<'a> Engine<'a> {
 
     /// Waits until all slices are acknowledged.
     pub fn drain(&mut self) -> Result<(), Fault> {
-        self.wait(|_, state| state.queue.is_empty() && state.running == 0)
+        self.wait(Wanted::Rest)
     }
 
-    /// Serves the workers until `ready` says so, or something is wrong and everything has come to rest.
-    fn wait(&mut self, ready: impl Fn(&Shared<'a>, &State<'a>) -> bool) -> Result<(), Fault> {
+    /// Serves the workers until what is wanted has come about, or something is wrong and everything has come to rest.
+    fn wait(&mut self, mut wanted: Wanted) -> Result<(), Fault> {
         let shared = Arc::clone(&self.shared);
         let reporter = &shared.reporter;
         loop {
@@ -468,13 +515,19 @@ impl<'a> Engine<'a> {
                         _ => Fault::fatal(Error::canceled()),
                     });
                 }
-                if !wrong && ready(&shared, &state) {
+                if !wrong && shared.is_there(&state, wanted) {
                     return Ok(());
                 }
-                let (state, _) = shared
+                if let Wanted::Room { ahead } = &mut wanted {
+                    // Once asleep, this thread is woken for several jobs rather than for each.
+                    *ahead /= 2;
+                }
+                state.wanted = Some(wanted);
+                let (mut state, _) = shared
                     .news
                     .wait_timeout(state, STEP)
                     .unwrap_or_else(PoisonError::into_inner);
+                state.wanted = None;
                 drop(state);
             } else {
                 // Hooks run without the lock: they may take as long as they like.
@@ -496,7 +549,7 @@ impl<'a> Engine<'a> {
         *ask.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         // The lock orders this behind the worker's look at the answer, so that the wake-up cannot be missed.
         drop(self.shared.lock());
-        self.shared.work.notify_all();
+        self.shared.answers.notify_all();
     }
 
     /// Forgets what has not been sent, and goes on with what the server says now.
@@ -560,5 +613,6 @@ impl Drop for Engine<'_> {
         }
         drop(state);
         self.shared.work.notify_all();
+        self.shared.answers.notify_all();
     }
 }

@@ -179,11 +179,8 @@ impl Exchange {
             &|signer, wanted| desk.sign(signer, wanted),
         )?;
         // A limited body may be some time in coming: its head must not wait for it.
-        let contact = Arc::new(if request.is_get || self.meter.is_limited() {
-            Contact::default()
-        } else {
-            Contact::with_body()
-        });
+        let body_follows = !request.is_get && !self.meter.is_limited();
+        let contact = Arc::new(Contact::new(body_follows, self.link.takes_spans()));
         let reporter = desk.reporter();
         let mut body = BodyReader {
             pieces: &request.body,
@@ -330,8 +327,8 @@ struct BodyReader<'a> {
 }
 
 impl BodyReader<'_> {
-    /// Fills the start of `out` from the first piece that has something; 0 at the end.
-    fn take(&mut self, out: &mut [u8]) -> io::Result<usize> {
+    /// Fills the start of `out`, which is byte `at` of ureq's buffer, from the first piece that has something; 0 at the end.
+    fn take(&mut self, out: &mut [u8], at: usize) -> io::Result<usize> {
         while let Some(piece) = self.pieces.first() {
             let taken = match piece {
                 Piece::Bytes(bytes) => {
@@ -343,7 +340,7 @@ impl BodyReader<'_> {
                 Piece::Content { offset, len } => {
                     let n = usize::try_from(len - self.at)
                         .map_or(out.len(), |rest| rest.min(out.len()));
-                    self.read_content(offset + self.at, &mut out[..n])?;
+                    self.read_content(offset + self.at, &mut out[..n], at)?;
                     n
                 }
                 Piece::Parts(fingerprint) => self.take_entries(fingerprint, out),
@@ -359,9 +356,16 @@ impl BodyReader<'_> {
         Ok(0)
     }
 
-    fn read_content(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if self.contact.is_deaf() {
-            // Nobody reads this any more: what goes into the buffer does not matter.
+    fn read_content(&self, offset: u64, out: &mut [u8], at: usize) -> io::Result<()> {
+        if out.is_empty() || self.contact.is_deaf() {
+            // Nothing to read, or nobody reads it any more: what goes into the buffer does not matter.
+            return Ok(());
+        }
+        if self.contact.takes_spans()
+            && let Some(span) = self.content.span(offset, out.len())
+        {
+            // Nor does it here: the socket takes these bytes from where they are.
+            self.contact.put_span(at, span);
             return Ok(());
         }
         self.content
@@ -398,7 +402,7 @@ impl Read for BodyReader<'_> {
         let mut filled = 0;
         // Across the borders of the pieces: a tiny write of its own would go out for each border otherwise.
         while filled < end {
-            match self.take(&mut out[filled..end])? {
+            match self.take(&mut out[filled..end], filled)? {
                 0 => break,
                 n => filled += n,
             }
@@ -419,7 +423,7 @@ impl Read for BodyReader<'_> {
 mod tests {
     use super::*;
     use crate::hash::Tally;
-    use crate::source::Memory;
+    use crate::source::{Memory, Slot};
 
     fn read_all(pieces: &[Piece], content: &[u8], chunk: usize) -> Vec<u8> {
         let total: u64 = pieces.iter().map(Piece::len).sum();
@@ -476,6 +480,49 @@ mod tests {
             &whole[whole.len() - 9004..whole.len() - 4],
             &content[100..9100]
         );
+    }
+
+    #[test]
+    fn what_can_be_shared_is_not_copied() {
+        let slot = Slot::new(100, (0..250).collect());
+        let pieces = [
+            Piece::Bytes(b"head".to_vec()),
+            Piece::Content {
+                offset: 110,
+                len: 200,
+            },
+            Piece::Bytes(b"tail".to_vec()),
+        ];
+        let (meter, interrupt) = (Meter::new(0), Interrupt::default());
+        for chunk in [3, 4, 5, 100, 204, 205, 300] {
+            let contact = Contact::new(true, true);
+            let mut reader = BodyReader {
+                pieces: &pieces,
+                at: 0,
+                pending: Vec::new(),
+                pending_at: 0,
+                entry: 0,
+                content: &slot,
+                meter: &meter,
+                interrupt: &interrupt,
+                reporter: None,
+                contact: &contact,
+            };
+            let mut sent = Vec::new();
+            let mut buffer = vec![0xff; chunk];
+            while sent.len() < 208 {
+                let n = reader.read(&mut buffer).unwrap();
+                let mut out = buffer[..n].to_vec();
+                if let Some((at, span)) = contact.take_span() {
+                    let span = span.as_ref();
+                    assert!(!span.is_empty());
+                    out[at..at + span.len()].copy_from_slice(span);
+                }
+                sent.extend(out);
+            }
+            let content: Vec<u8> = (10..210).collect();
+            assert_eq!(sent, [b"head", &content[..], b"tail"].concat(), "{chunk}");
+        }
     }
 
     #[test]

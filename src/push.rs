@@ -10,7 +10,7 @@ use crate::remote::{Opening, Remote};
 use crate::report::{Level, Phase, put};
 use crate::resume::{Known, Mark, Token};
 use crate::sign::Subject;
-use crate::source::{Memory, Nothing, allocate};
+use crate::source::{Nothing, Slot, allocate};
 use crate::whole::{MENDS, Sent, beat, is_mendable};
 
 /// An open upload that is being fed.
@@ -270,7 +270,7 @@ impl Push {
         let job = Job {
             offset: start,
             len: slot.len() as u64,
-            load: Load::Slot(Memory::new(start, slot)),
+            load: Load::Slot(Slot::new(start, slot)),
         };
         match engine.put(job, 0, &mut self.crew) {
             Ok(()) => Ok(()),

@@ -184,6 +184,11 @@ impl Reporter {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether anybody hears of progress.
+    pub fn tells_progress(&self) -> bool {
+        self.lock_progress().is_some()
+    }
+
     /// Whether something was acknowledged since progress was last told.
     pub fn has_news(&self) -> bool {
         self.stats.bytes_done.load(Ordering::Relaxed) != self.told.load(Ordering::Relaxed)

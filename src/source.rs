@@ -2,7 +2,9 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::error::{Error, Status};
@@ -15,6 +17,24 @@ pub trait Bytes: Send + Sync {
     /// All of it at once, where it lies in memory.
     fn in_memory(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// `len` bytes from `offset` on, where they can be held on to instead of copied.
+    fn span(&self, offset: u64, len: usize) -> Option<Span> {
+        let _ = (offset, len);
+        None
+    }
+}
+
+/// Bytes of a buffer that others may hold as well.
+pub struct Span {
+    buffer: Arc<Vec<u8>>,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for Span {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer[self.range.clone()]
     }
 }
 
@@ -154,21 +174,19 @@ impl<T: AsRef<[u8]>> Memory<T> {
         Memory { start, bytes }
     }
 
-    /// The bytes again.
-    pub fn into_inner(self) -> T {
-        self.bytes
+    /// Where bytes of the content lie here.
+    fn range(&self, offset: u64, len: usize) -> Option<Range<usize>> {
+        let from = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        let to = from.checked_add(len)?;
+        (to <= self.bytes.as_ref().len()).then_some(from..to)
     }
 }
 
 impl<T: AsRef<[u8]> + Send + Sync> Bytes for Memory<T> {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        let range = offset
-            .checked_sub(self.start)
-            .and_then(|from| usize::try_from(from).ok())
-            .and_then(|from| Some(from..from.checked_add(out.len())?));
-        match range.and_then(|range| self.bytes.as_ref().get(range)) {
-            Some(bytes) => {
-                out.copy_from_slice(bytes);
+        match self.range(offset, out.len()) {
+            Some(range) => {
+                out.copy_from_slice(&self.bytes.as_ref()[range]);
                 Ok(())
             }
             None => Err(Error::new(
@@ -180,6 +198,42 @@ impl<T: AsRef<[u8]> + Send + Sync> Bytes for Memory<T> {
 
     fn in_memory(&self) -> Option<&[u8]> {
         Some(self.bytes.as_ref())
+    }
+}
+
+/// One slice of a content in a buffer of its own, which goes to the socket as it is.
+pub struct Slot(Memory<SlotBuffer>);
+
+struct SlotBuffer(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SlotBuffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Slot {
+    /// Bytes whose first one is byte `start` of the content.
+    pub fn new(start: u64, bytes: Vec<u8>) -> Self {
+        Slot(Memory::new(start, SlotBuffer(Arc::new(bytes))))
+    }
+
+    /// The buffer again, unless a span of it is still held.
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        Arc::into_inner(self.0.bytes.0)
+    }
+}
+
+impl Bytes for Slot {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
+        self.0.read_at(offset, out)
+    }
+
+    fn span(&self, offset: u64, len: usize) -> Option<Span> {
+        Some(Span {
+            buffer: Arc::clone(&self.0.bytes.0),
+            range: self.0.range(offset, len)?,
+        })
     }
 }
 
@@ -238,6 +292,18 @@ mod tests {
         for offset in [99, 102, u64::MAX] {
             assert!(memory.read_at(offset, &mut out).is_err());
         }
+    }
+
+    #[test]
+    fn a_slot_is_shared_and_comes_back() {
+        let slot = Slot::new(100, vec![1, 2, 3]);
+        let span = slot.span(101, 2).unwrap();
+        assert_eq!(span.as_ref(), [2, 3]);
+        for (offset, len) in [(99, 1), (102, 2), (101, usize::MAX)] {
+            assert!(slot.span(offset, len).is_none());
+        }
+        drop(span);
+        assert_eq!(slot.into_buffer(), Some(vec![1, 2, 3]));
     }
 
     #[test]

@@ -16,8 +16,9 @@ pub const HASH_READ: usize = 256 << 10;
 const PAGE: usize = 4096;
 /// Times that an upload looks at the server's list to mend a fault, before the fault is the caller's.
 pub const MENDS: u32 = 2;
-/// Slices that wait in the queue behind those on their way: they hold no memory, and no worker has to wait for more.
-const AHEAD: usize = 4;
+/// Slices that wait in the queue behind those on their way: they hold no memory, no worker has to wait for more, and this
+/// thread sleeps while they last.
+const AHEAD: usize = 64;
 
 /// How a content came to be on the server.
 pub enum Sent {

@@ -109,21 +109,11 @@ check_thread() {
     mkdir -p "$work/thread/rt"
     ln -sf "$runtime" "$work/thread/rt/libtsan.a"
     # Locks and reference counts live in the standard library: unless that is built for it, too, every one is a false alarm.
-    if [ -e "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ]; then
-        echo "       with the standard library of the nightly toolchain"
-        RUSTFLAGS="-Zsanitizer=thread" sanitized thread cargo +nightly rustc -Zbuild-std=std,panic_unwind
-    else
-        for tool in rustc cargo; do
-            "/usr/bin/$tool" --version 2>/dev/null | grep -qE " 1\.(8[89]|9|[1-9][0-9][0-9])" ||
-                install_packages rustc-web cargo-web rust-web-src ||
-                { skip "neither the nightly toolchain nor Debian's rustc-web with rust-web-src has the standard library's source"; return; }
-        done
-        [ -e "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ] || install_packages rust-web-src ||
-            { skip "the standard library's source is missing (rust-web-src)"; return; }
-        echo "       with the standard library of Debian's $(/usr/bin/rustc --version | cut -d' ' -f1,2)"
-        RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" \
-            sanitized thread /usr/bin/cargo rustc -Zbuild-std=std,panic_unwind
-    fi || { bad "the library does not build; see $work/thread-build.log"; return; }
+    toolchain=$(sh tests/std-source.sh 2>"$work/thread-source.log") || { skip "$(tail -n 1 "$work/thread-source.log")"; return; }
+    echo "       with the standard library of $("${toolchain% *}" --version | cut -d' ' -f1,2)"
+    RUSTC=${toolchain% *} RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Zexternal-clangrt" \
+        sanitized thread "${toolchain#* }" rustc -Zbuild-std=std,panic_unwind ||
+        { bad "the library does not build; see $work/thread-build.log"; return; }
     if nm -D "$work/thread/libcosslice.so.1" | grep -q ' U __tsan_func_entry'; then
         good "the library is instrumented"
     else

@@ -38,6 +38,8 @@ const INPUT_BUFFER: usize = 16 << 10;
 /// as fast as a whole one in half the memory (measured). TLS cuts into records of 16 KiB anyway.
 const OUTPUT_BUFFER: usize = 516 << 10;
 const OUTPUT_BUFFER_TLS: usize = 128 << 10;
+/// Bytes of all output buffers of an upload: with many slices in flight, each gets a smaller one.
+const OUTPUT_BUFFERS: usize = 12 << 20;
 /// Idle connections kept for later uploads of the same config.
 const IDLE_CONNECTIONS: usize = 128;
 
@@ -55,6 +57,7 @@ struct Options {
     proxy: String,
     ca_pem: String,
     user_agent: String,
+    output_buffer: usize,
     connect_limit: Duration,
     silence_limit: Duration,
 }
@@ -93,6 +96,11 @@ impl Link {
     /// Whether the server was ever reached.
     pub fn was_reached(&self) -> bool {
         self.reached.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes can go to the socket without being copied: nobody between has to look at them.
+    pub fn takes_spans(&self) -> bool {
+        self.options.endpoint.starts_with("http:") && self.options.proxy.is_empty()
     }
 
     fn agent(&self) -> Result<&Agent, Failure> {
@@ -252,8 +260,16 @@ impl Options {
     fn of(settings: &Settings) -> Self {
         let text = |opt| settings.text(opt).to_string();
         let millis = |opt| Duration::from_millis(settings.number(opt));
+        let endpoint = settings.endpoint();
+        let most = if endpoint.starts_with("https:") {
+            OUTPUT_BUFFER_TLS
+        } else {
+            OUTPUT_BUFFER
+        };
+        let width = usize::try_from(settings.number(Opt::InFlight)).unwrap_or(1);
         Options {
-            endpoint: settings.endpoint(),
+            endpoint,
+            output_buffer: most.min(OUTPUT_BUFFERS / width.max(1)),
             proxy: text(Opt::Proxy),
             ca_pem: text(Opt::CaPem),
             user_agent: match settings.text(Opt::UserAgent) {
@@ -310,11 +326,7 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
         .timeout_recv_response(Some(options.silence_limit * 2))
         .timeout_recv_body(Some(options.silence_limit * 10))
         .input_buffer_size(INPUT_BUFFER)
-        .output_buffer_size(if options.endpoint.starts_with("https:") {
-            OUTPUT_BUFFER_TLS
-        } else {
-            OUTPUT_BUFFER
-        })
+        .output_buffer_size(options.output_buffer)
         .max_idle_connections(IDLE_CONNECTIONS)
         .max_idle_connections_per_host(IDLE_CONNECTIONS)
         .build();

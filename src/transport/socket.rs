@@ -1,6 +1,6 @@
 //! A socket that can be interrupted, and that listens to a peer which stopped listening.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -183,22 +183,24 @@ impl Patience {
 
 /// Writes some bytes. `more` lets the kernel keep them back for a moment, for those that follow at once.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn write(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
-    use rustix::net::SendFlags;
-    if !more {
-        return (&*stream).write(bytes);
-    }
-    Ok(rustix::net::send(
+fn write(stream: &TcpStream, pieces: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+    // Not writev, which would raise SIGPIPE.
+    let mut flags = SendFlags::NOSIGNAL;
+    flags.set(SendFlags::MORE, more);
+    Ok(sendmsg(
         stream,
-        bytes,
-        SendFlags::MORE | SendFlags::NOSIGNAL,
+        pieces,
+        &mut SendAncillaryBuffer::default(),
+        flags,
     )?)
 }
 
 /// Writes some bytes.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn write(mut stream: &TcpStream, bytes: &[u8], _: bool) -> io::Result<usize> {
-    stream.write(bytes)
+fn write(mut stream: &TcpStream, pieces: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
+    let first = pieces.iter().find(|piece| !piece.is_empty());
+    io::Write::write(&mut stream, first.map_or(&[], |piece| piece))
 }
 
 fn is_step(error: &io::Error) -> bool {
@@ -250,17 +252,30 @@ impl Transport for Socket {
         pulse_current().map_err(io::Error::from)?;
         // What goes out while connecting is a TLS or proxy handshake: the server was not reached yet.
         let mut more = false;
+        let mut span = None;
         if timeout.reason != ureq::Timeout::Connect
             && let Some(context) = current()
         {
             context.contact.set_connected();
             more = context.contact.body_follows();
+            span = context.contact.take_span();
         }
         let mut sent = 0;
         let mut patience = Patience::new(self.silence_limit, timeout);
         while sent < amount && self.deaf.is_none() {
-            let output = &self.buffers.output()[sent..amount];
-            match write(&self.stream, output, more) {
+            let output = &self.buffers.output()[..amount];
+            let mut pieces = match &span {
+                Some((at, span)) => {
+                    let (before, rest) = output.split_at(*at);
+                    let span = span.as_ref();
+                    [before, span, &rest[span.len()..]]
+                }
+                None => [output, &[], &[]],
+            }
+            .map(IoSlice::new);
+            let mut rest = &mut pieces[..];
+            IoSlice::advance_slices(&mut rest, sent);
+            match write(&self.stream, rest, more) {
                 Ok(0) => self.stop_listening(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     sent += n;

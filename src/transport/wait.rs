@@ -2,12 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::report::{Interrupt, Reporter};
+use crate::source::Span;
 
 /// Longest sleep between two looks at the interrupt: well below the 250 ms that the C interface promises.
 pub const STEP: Duration = Duration::from_millis(80);
@@ -60,20 +61,42 @@ pub struct Context {
 }
 
 /// What became of a request's connection.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Contact {
     body_follows: AtomicBool,
+    takes_spans: bool,
+    /// Bytes that go out in the place of those from here on in the output buffer.
+    span: Mutex<Option<(usize, Span)>>,
     connected: AtomicBool,
     deaf: AtomicBool,
 }
 
 impl Contact {
-    /// For a request whose body will be asked for right after its head has gone out.
-    pub fn with_body() -> Self {
+    /// For a request whose body will be asked for right after its head has gone out, if `body_follows`.
+    pub fn new(body_follows: bool, takes_spans: bool) -> Self {
         Contact {
-            body_follows: AtomicBool::new(true),
+            body_follows: AtomicBool::new(body_follows),
+            takes_spans,
             ..Contact::default()
         }
+    }
+
+    /// Whether the socket sees what ureq's output buffer has in the place where the body's reader put it.
+    pub fn takes_spans(&self) -> bool {
+        self.takes_spans
+    }
+
+    /// Has these bytes sent in the place of those from `at` on in the output buffer.
+    pub fn put_span(&self, at: usize, span: Span) {
+        *self.span.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, span));
+    }
+
+    /// What was put.
+    pub fn take_span(&self) -> Option<(usize, Span)> {
+        self.span
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Whether what goes out now is followed at once by more, so that the two can share a packet.
