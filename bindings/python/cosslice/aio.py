@@ -140,11 +140,9 @@ class AsyncWriter:
     async def __aenter__(self) -> Self:
         await self._thread.__aenter__()
         try:
-            self._writer = await self._thread.run(
-                writer.start, self.upload, self._size, self._spool_dir
-            )
+            await self._thread.run(self._start)
         except BaseException:
-            await self._thread.close(self.upload.close)
+            await self._close()
             raise
         return self
 
@@ -159,8 +157,15 @@ class AsyncWriter:
             if kind is None:
                 await self._thread.run(opened.close)
         finally:
-            self._writer = None
-            await self._thread.close(opened.abort)
+            await self._close()
+
+    def _start(self) -> None:
+        # Kept here at once: who awaits it may be cancelled when it is there.
+        self._writer = writer.start(self.upload, self._size, self._spool_dir)
+
+    async def _close(self) -> None:
+        opened, self._writer = self._writer, None
+        await self._thread.close(self.upload.close if opened is None else opened.abort)
 
     def _open(self) -> writer.Writer:
         if self._writer is None:
