@@ -14,8 +14,7 @@ def on_config(config):
     jieba.dt.tmp_dir = str(cache)
 
 
-def on_post_page(output, page, config):
-    # Browsers choose fonts and line breaks, and screen readers their voice, by the language of a page.
-    if page.file.src_uri.startswith("zh/"):
-        return output.replace('<html lang="en"', '<html lang="zh-CN"', 1)
-    return output
+def on_page_context(context, page, config, nav):
+    # The theme's own words, and what browsers and screen readers are told, for the page that is rendered next.
+    config.theme["language"] = "zh" if page.file.src_uri.startswith("zh/") else "en"
+    return context
