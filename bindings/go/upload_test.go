@@ -200,7 +200,7 @@ func TestContextEndsACall(t *testing.T) {
 			return context.WithTimeout(outer, 50*time.Millisecond)
 		}, context.DeadlineExceeded},
 	} {
-		upload := newUpload(t, object(t), cosslice.Overwrite(cosslice.OverwriteUnfinished))
+		upload := newUpload(t, object(t), cosslice.Overwrite(cosslice.OverwriteUnfinished), cosslice.Hash(false)) // it may be there
 		ctx, cancel := test.context(context.Background())
 		started := time.Now()
 		_ = upload.OnProgress(func(now cosslice.Progress) {
@@ -337,7 +337,7 @@ func TestBusyAndClosing(t *testing.T) {
 	}
 
 	faults(t, map[string]any{"op": "upload_slice_data", "do": "stall"})
-	closed := newUpload(t, object(t), cosslice.Overwrite(cosslice.OverwriteUnfinished))
+	closed := newUpload(t, object(t), cosslice.Overwrite(cosslice.OverwriteUnfinished), cosslice.Hash(false))
 	_ = closed.OnProgress(func(now cosslice.Progress) {
 		if now.Phase == cosslice.Sending {
 			closed.Close()
