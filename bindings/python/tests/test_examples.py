@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import http.client
 import json
 import os
@@ -29,6 +30,9 @@ from conftest import (
     environment,
 )
 from test_config import decode
+
+import cosslice
+from cosslice import aio
 
 EXAMPLES = PACKAGE / "examples"
 TOKENS = {"alice": "s3cret", "bob": "s3same"}
@@ -196,6 +200,23 @@ def test_what_a_sign_server_refuses(
 def test_a_sign_server_that_lacks_something(missing: str) -> None:
     with pytest.raises(AssertionError, match="sign_server"), sign_server(**{missing: ""}):
         pass
+
+
+def test_the_readme() -> None:
+    """Its Python is Python, and speaks of names that there are."""
+    text = (PACKAGE / "README.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(blocks) > 5
+    for block in blocks:
+        tree = compile(
+            block, "README.md", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        )
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                module = {"cosslice": cosslice, "aio": aio}.get(node.value.id)
+                assert module is None or hasattr(module, node.attr), node.attr
+    for file in re.findall(r"\]\(([^)]+)\)", text):
+        assert (PACKAGE / file).is_file(), file
 
 
 def test_every_example_is_here() -> None:

@@ -172,9 +172,8 @@ def test_transactions(emulator: Emulator, path: str, fs: Any, url: str) -> None:
         assert file.closed
         with pytest.raises(ValueError):
             file.write(b"more")
-        packed = fs.open(url + "2", "wb", compression="gzip")
-        packed.write(b"two")
-        packed.close()  # does not close what it wraps
+        with gzip.open(fs.open(url + "2", "wb"), "wb") as packed:
+            packed.write(b"two")  # does not close what it wraps
         with pytest.raises(Oops), fs.open(url + "3", "wb") as file:
             file.write(b"half")
             raise Oops
