@@ -57,16 +57,22 @@ static size_t receive(char *bytes, size_t size, size_t count, void *user)
     return size * count;
 }
 
-/* The server answers {"signature": "..."}, and base64 needs no unescaping. Returns as snprintf does; 0 is a refusal. */
+/*
+ * The server answers {"signature": "..."}, the one in Node {"authorization": "..."}; base64 needs no unescaping. Returns as snprintf
+ * does; 0 is a refusal.
+ */
 static size_t take_signature(struct text *answer, char *out, size_t out_size)
 {
-    char *start, *end;
+    static const char *const names[] = {"\"signature\"", "\"authorization\""};
+    char *start = NULL, *end;
+    size_t i;
 
     if (answer->len >= sizeof answer->bytes)
         return 0;
     answer->bytes[answer->len] = '\0';
-    start = strstr(answer->bytes, "\"signature\"");
-    start = start ? strchr(start + strlen("\"signature\""), '"') : NULL;
+    for (i = 0; !start && i < sizeof names / sizeof *names; i++)
+        if ((start = strstr(answer->bytes, names[i])) != NULL)
+            start = strchr(start + strlen(names[i]), '"');
     end = start ? strchr(start + 1, '"') : NULL;
     return end ? (size_t)snprintf(out, out_size, "%.*s", (int)(end - start - 1), start + 1) : 0;
 }
