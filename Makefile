@@ -54,7 +54,7 @@ $(BUILD)/lib/libcosslice.a: $(RUST_SOURCES) | $(BUILD)/lib/libcosslice.so
 # uses. Built anew without that, and for size, it needs its source, and leave to use what Rust has not made stable.
 small:
 	set -e; set -- $$(sh tests/std-source.sh); \
-	RUSTC=$$1 RUSTC_BOOTSTRAP=1 $$2 rustc --release --locked --lib $(CARGOFLAGS) --crate-type cdylib \
+	RUSTC=$$1 RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_OPT_LEVEL=z $$2 rustc --release --locked --lib $(CARGOFLAGS) --crate-type cdylib \
 	    --target-dir $(TARGET)/small --target $$($$1 -vV | sed -n 's/^host: //p') \
 	    -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size
 	mkdir -p $(BUILD)/small

@@ -320,7 +320,7 @@ fn check_endpoint(value: &str) -> Result<(), String> {
     if !matches!(scheme, "http" | "https") || uri.host().unwrap_or_default().is_empty() {
         return Err(form.into());
     }
-    if scheme == "https" && !cfg!(feature = "tls") {
+    if scheme == "https" && !crate::transport::HAS_TLS {
         return Err("is https, but this build of the library has no TLS".into());
     }
     if uri.query().is_some() || value.contains(['#', '@']) {

@@ -8,7 +8,7 @@
 mod buffers;
 mod lookup;
 mod socket;
-mod trust;
+mod tls;
 mod wait;
 
 use std::io::Read;
@@ -17,14 +17,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
-#[cfg(feature = "tls")]
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::{ConnectProxyConnector, Connector};
 use ureq::{Agent, Proxy, SendBody};
 
 use self::lookup::Lookup;
 use self::socket::SocketConnector;
-pub use self::trust::check_ca_pem;
+pub use self::tls::{IS_THERE as HAS_TLS, check_ca_pem};
 use self::wait::Scope;
 pub use self::wait::{Contact, Context, STEP, Stop, pause, pulse};
 use crate::config::{Opt, Settings};
@@ -184,6 +182,9 @@ impl Link {
             };
         }
         let endpoint = &self.options.endpoint;
+        if let Some(why) = tls::refusal(&error) {
+            return refuse_tls(endpoint, &why);
+        }
         let retry = |error| Failure {
             error,
             retry: true,
@@ -218,9 +219,6 @@ impl Link {
                     ambiguous: connected,
                 },
                 None => {
-                    if let Some(why) = trust::reason(&cause) {
-                        return refuse_tls(endpoint, &why);
-                    }
                     let mut error = network(describe_io(&cause));
                     error.os_error = cause.raw_os_error();
                     retry(error)
@@ -234,6 +232,8 @@ impl Link {
                 Status::Timeout,
                 format!("{endpoint} did not end its reply in time ({kind})"),
             )),
+            #[cfg(feature = "native-tls")]
+            ureq::Error::NativeTls(cause) => retry(network(cause.to_string())),
             ureq::Error::HostNotFound => retry(network("the host name has no address".into())),
             ureq::Error::ConnectProxyFailed(why) => retry(network(why)),
             ureq::Error::BodyExceedsLimit(limit) => retry(Error::new(
@@ -242,12 +242,6 @@ impl Link {
                     "the reply of {endpoint} is longer than the {limit} bytes that COS may send here"
                 ),
             )),
-            #[cfg(feature = "tls")]
-            ureq::Error::Rustls(cause) => refuse_tls(endpoint, &trust::explain(&cause)),
-            ureq::Error::Tls(why) => refuse_tls(endpoint, why),
-            ureq::Error::TlsRequired => {
-                refuse_tls(endpoint, "this build of the library has no TLS")
-            }
             other => retry(Error::new(
                 Status::Protocol,
                 format!("{endpoint} did not answer in HTTP: {other}"),
@@ -309,8 +303,11 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
         ),
     };
     let config = Agent::config_builder();
-    #[cfg(feature = "tls")]
-    let config = config.tls_config(tls_config(options)?);
+    #[cfg(any(feature = "tls", feature = "native-tls"))]
+    let config = config.tls_config(
+        tls::config(&options.ca_pem)
+            .map_err(|why| Error::new(Status::InvalidArg, format!("CA_PEM {why}")))?,
+    );
     let config = config
         // A proxy from the environment would be a setting nobody made, and getenv races with setenv in C programs.
         .proxy(proxy)
@@ -335,20 +332,9 @@ fn build_agent(options: &Options) -> Result<Agent, Error> {
             .chain(SocketConnector {
                 silence_limit: options.silence_limit,
             });
-    #[cfg(feature = "tls")]
-    let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
+    #[cfg(any(feature = "tls", feature = "native-tls"))]
+    let connector = connector.chain(tls::Layer::default());
     Ok(Agent::with_parts(config, connector, Lookup))
-}
-
-#[cfg(feature = "tls")]
-fn tls_config(options: &Options) -> Result<TlsConfig, Error> {
-    let mut tls = TlsConfig::builder();
-    if !options.ca_pem.is_empty() {
-        let roots = trust::parse_ca_pem(&options.ca_pem)
-            .map_err(|why| Error::new(Status::InvalidArg, format!("CA_PEM {why}")))?;
-        tls = tls.root_certs(RootCerts::Specific(Arc::new(roots)));
-    }
-    Ok(tls.build())
 }
 
 fn parse_proxy(url: &str) -> Result<Proxy, String> {
