@@ -69,11 +69,11 @@ def sign(
     if not isinstance(request, dict):
         raise Refused(400, "the body must be a JSON object")
     path, expires_at_s = request.get("path"), request.get("expires_at_s")
-    # A path that ends with a slash would sign for everything below it, "" for the whole bucket.
-    if not isinstance(path, str) or not path.startswith("/") or path.endswith("/"):
-        raise Refused(400, "path must name an object: it begins with / and does not end with it")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise Refused(400, "path must begin with /")
+    # A path that ends with / would sign for everything below it, "" for the whole bucket.
     if {"", ".", ".."} & set(path[1:].split("/")):
-        raise Refused(400, "path must not have empty, . or .. segments")
+        raise Refused(400, "path must name an object, without empty, . or .. segments")
     if request.get("bucket", bucket) != bucket:
         raise Refused(403, "this server does not sign for that bucket")
     if type(expires_at_s) is not int or expires_at_s <= 0:

@@ -79,7 +79,10 @@ def test_text_and_compression(emulator: Emulator, path: str, options: Options, u
     assert emulator.fetch(path) == "text ä".encode()
 
 
-def test_put_file(emulator: Emulator, path: str, fs: Any, url: str, tmp_path: Path) -> None:
+def test_put_file(
+    emulator: Emulator, path: str, options: Options, url: str, tmp_path: Path
+) -> None:
+    fs = CossliceFileSystem(in_flight=1, **options)  # so that slices arrive one by one
     data = path.encode() + content(3 * MIB)
     (tmp_path / "a").write_bytes(data)
     seen: list[tuple[int, int]] = []
@@ -275,7 +278,6 @@ def test_pickle_and_json(emulator: Emulator, path: str, fs: Any, url: str) -> No
 
 
 def test_threads(emulator: Emulator, path: str, fs: Any, url: str) -> None:
-    """Modes of one thread do not become those of another."""
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
@@ -296,6 +298,28 @@ def test_threads(emulator: Emulator, path: str, fs: Any, url: str) -> None:
         thread.join()
     assert not failures
     assert len(emulator.objects(path)) == 20 and set(emulator.objects(path).values()) == {5}
+
+
+def test_the_mode_of_one_thread_is_not_another_s(
+    emulator: Emulator, path: str, fs: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs.pipe_file(url, b"first")
+    other = threading.Thread(target=fs.pipe_file, args=(url + "2", b"other"))
+    came = threading.Event()
+
+    def make(config: cosslice.Config, name: str) -> cosslice.Upload:
+        if name == path:
+            other.start()
+            came.wait(0.2)  # in vain: it has to wait for its turn
+        else:
+            came.set()
+        return cosslice.Upload(config, name)
+
+    monkeypatch.setattr(cosslice.fs, "Upload", make)
+    with pytest.raises(FileExistsError):
+        fs.pipe_file(url, b"second", mode="create")
+    other.join()
+    assert emulator.fetch(path) == b"first" and emulator.fetch(path + "2") == b"other"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -80,6 +80,17 @@ class Stream(io.RawIOBase):
         raise AssertionError("readinto is there")
 
 
+class Counting(io.BytesIO):
+    """Counts the bytes that were read."""
+
+    count = 0
+
+    def readinto(self, memory: Any) -> int:
+        length = super().readinto(memory)
+        self.count += length
+        return length
+
+
 @pytest.mark.parametrize("kind", [io.BytesIO, ReadOnly, Stream])
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("size", SIZES)
@@ -109,16 +120,17 @@ def test_from_where_it_stands(emulator: Emulator, path: str, size: int) -> None:
         assert emulator.fetch(path + "3") == b""
 
 
-@pytest.mark.parametrize("size", [4, 2 * MIB])
+@pytest.mark.parametrize("size", [4, 2 * MIB + 1])
 def test_never_reads_beyond_the_size(emulator: Emulator, path: str, size: int) -> None:
     """A socket would block."""
     near, far = socket.socketpair()
     data = unique(path, size)
     with near, far, emulator.config() as config, far.makefile("rb", buffering=0) as source:
-        thread = threading.Thread(target=near.sendall, args=(data,))
+        thread = threading.Thread(target=near.sendall, args=(data + b"next",))
         thread.start()
         cosslice.upload_fileobj(config, source, path, size=size)
         thread.join()
+        assert source.read(4) == b"next"
     assert emulator.fetch(path) == data
 
 
@@ -187,7 +199,7 @@ def test_a_file_whose_name_is_not_utf8(emulator: Emulator, path: str, tmp_path: 
 @pytest.mark.parametrize("known", [True, False])
 def test_what_can_seek_resumes(emulator: Emulator, path: str, known: bool) -> None:
     data = unique(path, 8 * MIB + 5)
-    source = io.BytesIO(b"before" + data)
+    source = Counting(b"before" + data)
     with emulator.config(in_flight=1) as config:
         with pytest.raises(cosslice.CanceledError):
             source.seek(6)
@@ -195,11 +207,14 @@ def test_what_can_seek_resumes(emulator: Emulator, path: str, known: bool) -> No
                 interrupt(upload)
                 cosslice.transfer.send_fileobj(upload, source, len(data) if known else None, None)
         source.seek(6)
+        source.count = 0
         with emulator.recorded() as requests:
             upload = cosslice.upload_fileobj(config, source, path)
     assert upload.bytes_resumed is not None and 3 * MIB <= upload.bytes_resumed < len(data)
     sent = [r for r in requests if r["op"] == "upload_slice_data"]
     assert 0 < len(sent) <= 6
+    # Once for its digest, and then only what the server lacked first and after that.
+    assert len(data) < source.count <= 2 * len(data) - 3 * MIB
     assert emulator.fetch(path) == data
 
 
@@ -215,17 +230,11 @@ def test_a_known_content_is_not_sent(emulator: Emulator, path: str) -> None:
 
 
 def test_without_hash_it_is_read_once(emulator: Emulator, path: str) -> None:
-    reads: list[int] = []
-
-    class Counting(io.BytesIO):
-        def readinto(self, memory: Any) -> int:
-            reads.append(super().readinto(memory))
-            return reads[-1]
-
     data = unique(path, 3 * MIB)
+    source = Counting(data)
     with emulator.config(hash=False) as config:
-        cosslice.upload_fileobj(config, Counting(data), path)
-    assert sum(reads) == len(data)
+        cosslice.upload_fileobj(config, source, path)
+    assert source.count == len(data)
     assert emulator.fetch(path) == data
 
 
