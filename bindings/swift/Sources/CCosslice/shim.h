@@ -1,0 +1,1 @@
+#include <cosslice.h>
