@@ -36,6 +36,7 @@ class Handle:
 
     @property
     def closed(self) -> bool:
+        """Whether it was closed; properties stay readable, but nothing else can be done."""
         return not self._free.alive
 
     def close(self) -> None:

@@ -156,38 +156,49 @@ class CossliceFileSystem(AbstractFileSystem):
     # What it cannot do
 
     def info(self, path: str, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot tell what is there."""
         self._refuse(f"tell whether {path!r} exists")
 
     def exists(self, path: str, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot tell what is there."""
         self._refuse(f"tell whether {path!r} exists")
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot list."""
         self._refuse(f"list {path!r}")
 
     def walk(self, path: str, *args: Any, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot list, and so cannot `find`, `glob` and `du`."""
         self._refuse(f"list {path!r}")
 
     def cat_file(
         self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any
     ) -> Never:
+        """Raises `WriteOnlyError`: it cannot read."""
         self._refuse(f"read {path!r}")
 
     def get_file(self, rpath: str, lpath: Any, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot read."""
         self._refuse(f"read {rpath!r}")
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> Never:
+        """Raises `WriteOnlyError`: it cannot delete."""
         self._refuse(f"delete {path!r}")
 
     def rm_file(self, path: str) -> Never:
+        """Raises `WriteOnlyError`: it cannot delete."""
         self._refuse(f"delete {path!r}")
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> Never:
+        """Raises `WriteOnlyError`: it cannot copy."""
         self._refuse(f"copy {path1!r}")
 
     def created(self, path: str) -> Never:
+        """Raises `WriteOnlyError`: it cannot tell what is there."""
         self._refuse(f"tell when {path!r} was made")
 
     def modified(self, path: str) -> Never:
+        """Raises `WriteOnlyError`: it cannot tell what is there."""
         self._refuse(f"tell when {path!r} was changed")
 
     def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:

@@ -23,7 +23,8 @@ _SMALL = 1 << 20
 class Readable(Protocol):
     """What `upload_fileobj` takes: ``read(n)`` returns up to n bytes, and none at the end only."""
 
-    def read(self, size: int, /) -> Buffer | None: ...
+    def read(self, size: int, /) -> Buffer | None:
+        """The next bytes."""
 
 
 def upload_file(

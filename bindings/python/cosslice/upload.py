@@ -176,10 +176,12 @@ class Upload(Handle):
 
     @property
     def preview_url(self) -> str:
+        """Where the object is previewed, if COS said so."""
         return self._text(Info.PREVIEW_URL)
 
     @property
     def vid(self) -> str:
+        """The id of an operation that the upload started, if COS said so."""
         return self._text(Info.VID)
 
     @property
@@ -201,10 +203,12 @@ class Upload(Handle):
 
     @property
     def phase(self) -> Phase:
+        """What the upload is doing."""
         return Phase(self._number(Info.PHASE))
 
     @property
     def bytes_total(self) -> int | None:
+        """Bytes of the content."""
         return self._known(Info.BYTES_TOTAL)
 
     @property
@@ -246,14 +250,17 @@ class Upload(Handle):
 
     @property
     def server_code(self) -> int | None:
+        """COS's code of the last failure, e.g. -177."""
         return self._known(Info.SERVER_CODE)
 
     @property
     def server_message(self) -> str:
+        """COS's own words about the last failure."""
         return self._text(Info.SERVER_MESSAGE)
 
     @property
     def http_status(self) -> int | None:
+        """The HTTP status of the reply that the last failure is about."""
         return self._known(Info.HTTP_STATUS)
 
     @property

@@ -116,12 +116,15 @@ class Writer(io.BufferedIOBase):
 
     @property
     def mode(self) -> str:
+        """``wb``, as other files say."""
         return "wb"
 
     def readable(self) -> bool:
+        """False."""
         return False
 
     def writable(self) -> bool:
+        """True, as long as it is open."""
         self._check_open()
         return True
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MIB, Emulator, content
+from conftest import MIB, PATIENCE_S, Emulator, content
 from test_resume import interrupt
 
 import cosslice
@@ -301,3 +301,40 @@ def test_an_exception_of_the_file_object(emulator: Emulator, path: str) -> None:
         with emulator.config(overwrite=2) as config, pytest.raises(OSError, match="disk is gone"):
             cosslice.upload_fileobj(config, Broken(unique(path, 4 * MIB)), path, size=size)
         assert not emulator.exists(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("way", ["size=SIZE", "size=None"])
+def test_memory_is_bounded(emulator: Emulator, path: str, way: str, tmp_path: Path) -> None:
+    """Whatever the size: one piece, and a slice for each connection and one more."""
+    program = f"""if True:
+        import cosslice
+        SIZE = 160 << 20
+
+        class Zeros:
+            left = SIZE
+            def read(self, size):
+                size = min(size, self.left)
+                self.left -= size
+                return bytes(size)
+
+        def peak():
+            text = open("/proc/self/status").read()
+            return int(text.split("VmHWM:")[1].split()[0]) >> 10
+
+        config = cosslice.Config.from_environment(in_flight=2)
+        cosslice.upload_fileobj(config, Zeros(), {path!r}, size=5)
+        before = peak()
+        cosslice.upload_fileobj(config, Zeros(), {path + "2"!r}, {way}, spool_dir={str(tmp_path)!r})
+        print(peak() - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=emulator.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    # Without a size, 8 MiB of spool more, and the bytes that make it grow.
+    assert int(done.stdout) < (16 if way == "size=SIZE" else 32)
