@@ -12,6 +12,9 @@ final class Hooks {
     private final Logger logger;
     volatile ProgressListener progress;
 
+    /** Bytes of a whole content that is hashed on this side, while the library is not told yet. */
+    volatile long expected;
+
     Hooks(Signer signer, Logger logger, ProgressListener progress) {
         this.signer = signer;
         this.logger = logger;
@@ -22,7 +25,7 @@ final class Hooks {
     boolean progress(int phase, long bytesDone, long bytesTotal) {
         ProgressListener listener = progress;
         if (listener != null) {
-            listener.onProgress(Phase.of(phase), bytesDone, bytesTotal);
+            listener.onProgress(Phase.of(phase), bytesDone, Math.max(bytesTotal, expected));
         }
         return Thread.currentThread().isInterrupted();
     }

@@ -11,7 +11,7 @@ public interface ProgressListener {
     /**
      * @param phase what is being done
      * @param bytesDone bytes read while hashing, bytes acknowledged by COS afterwards
-     * @param bytesTotal bytes of the content
+     * @param bytesTotal bytes of the content; in {@link Upload#hash} those taken so far
      */
     void onProgress(Phase phase, long bytesDone, long bytesTotal);
 }

@@ -493,6 +493,7 @@ public final class Upload implements AutoCloseable {
             check(upload, Native.uploadBufferDirect(upload, hooks, piece, 0, piece.limit()));
             return;
         }
+        hooks.expected = size;
         for (long at = 0; hashes && at < size; at += piece.limit()) {
             read(content, at, piece, size);
             check(upload, Native.uploadHashDirect(upload, hooks, piece, 0, piece.limit()));

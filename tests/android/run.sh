@@ -1,0 +1,125 @@
+#!/bin/sh
+# Builds the JNI shim with the library inside, as it is for Android, and runs the Java classes on the desktop's JVM, under
+# its JNI checker, against the emulator. What only Android has is compiled and run against the stand-ins in stubs/, whose
+# signatures are compared with Android's. Kotlin's part is compiled and run. The last line counts all tests.
+#
+# COSSLICE_LIB, COSSLICE_EMULATOR and COSSLICE_OUT may point elsewhere than build/; KOTLIN=0 leaves Kotlin out, R8=0 the run of
+# what a shrinker leaves. JAVA_HOME names the JDK (17 or newer).
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+lib=${COSSLICE_LIB:-$PWD/build/lib}
+emulator=${COSSLICE_EMULATOR:-build/bin/cosslice-emulator}
+out=${COSSLICE_OUT:-$PWD/build/tests-android}
+main=bindings/android/src/main
+passed=0 failed=0
+emulator_pid=
+clean_up() { [ -z "$emulator_pid" ] || kill "$emulator_pid" 2>/dev/null; }
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+rm -rf "$out/classes" "$out/data" "$out/files" "$out/port" # not what was downloaded
+mkdir -p "$out/files" || exit 1
+
+give_up() {
+    echo "FAILED android: $*"
+    echo "$passed passed, $((failed + 1)) failed"
+    exit 1
+}
+
+check() { # what command...
+    what=$1
+    shift
+    if "$@" >"$out/log" 2>&1; then
+        echo "ok     android: $what"
+        passed=$((passed + 1))
+    else
+        echo "FAILED android: $what"
+        sed 's/^/       /' "$out/log" | tail -n 40
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+missing=
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; } # command package
+need cmake cmake
+need readelf binutils
+need javac openjdk-17-jdk-headless
+[ "${R8:-1}" = 0 ] || need proguard proguard-cli
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+        # shellcheck disable=SC2086 # a list of words
+        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq $missing >"$out/log" 2>&1 ||
+            { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq $missing; } >"$out/log" 2>&1 ||
+            give_up "cannot install$missing"
+    else
+        give_up "please install:$missing"
+    fi
+fi
+JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+export JAVA_HOME LC_ALL=C.UTF-8
+
+# --- what is in the AAR
+
+build() {
+    cmake -S $main/cpp -B "$out/shim" -DCMAKE_BUILD_TYPE=Release -DCOSSLICE_LIBRARY="$lib/libcosslice.a" &&
+        cmake --build "$out/shim"
+}
+check "the shim compiles, with the static library inside" build || give_up "nothing to run"
+so=$out/shim/libcosslice_jni.so
+
+pages() { # every segment can lie on pages of 16 KiB
+    readelf -lW "$so" | awk '$1 == "LOAD" { n++; if ($NF != "0x4000") bad = 1 } END { exit !(n > 0) || bad }'
+}
+check "16 KiB pages" pages
+exports() {
+    names=$(nm -D --defined-only "$so" | awk '{ print $3 }' | sort | tr '\n' ' ')
+    echo "$names"
+    [ "$names" = "JNI_OnLoad JNI_OnUnload " ]
+}
+check "nothing but the JNI entries is exported" exports
+check "the Android build asks cargo and the NDK for the right things" sh tests/android/cargo.sh "$out/cargo" "$lib/libcosslice.a"
+
+java="javac --release 8 -Xlint:all,-options -Werror"
+check "Java 8, without Android" $java -d "$out/classes" $main/java/com/cosslice/*.java || give_up "nothing to run"
+check "the part for Android" $java -cp "$out/classes" -d "$out/classes" $main/java/com/cosslice/android/*.java \
+    $(find tests/android/stubs -name '*.java')
+check "the stand-ins are as Android says" sh tests/android/stubs.sh "$out"
+check "the tests compile" javac -cp "$out/classes" -d "$out/tests" $(find tests/android/java -name '*.java') || give_up "nothing to run"
+
+# --- running it
+
+"$emulator" --data "$out/data" --port 0 --port-file "$out/port" >"$out/emulator.log" 2>&1 &
+emulator_pid=$!
+tries=0
+until [ -s "$out/port" ]; do
+    kill -0 "$emulator_pid" 2>/dev/null || give_up "the emulator ended: $(cat "$out/emulator.log")"
+    tries=$((tries + 1))
+    [ $tries -le 300 ] || give_up "the emulator does not listen"
+    sleep 0.1
+done
+
+run() { # classpath class
+    timeout 600 java -Xcheck:jni -Xms256m -Xmx256m -XX:+AlwaysPreTouch -Djava.library.path="$out/shim" -Dcosslice.test.port="$(cat "$out/port")" \
+        -Dcosslice.test.root="$PWD" -Dcosslice.test.dir="$out/files" -cp "$1" "$2" >"$out/run.log" 2>&1
+    code=$?
+    sed '/^[0-9]* passed, [0-9]* failed$/d' "$out/run.log"
+    counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$out/run.log" | tail -n 1)
+    passed=$((passed + ${counts% *}+0))
+    failed=$((failed + ${counts#* }+0))
+    if [ -z "$counts" ] || { [ "$code" -ne 0 ] && [ "${counts#* }" -eq 0 ]; }; then
+        echo "FAILED $2 ended with status $code"
+        failed=$((failed + 1))
+    fi
+    # What the JVM says of a shim that breaks JNI's rules.
+    if grep -E '^(WARNING|FATAL ERROR)|in native method' "$out/run.log" >/dev/null; then
+        echo "FAILED $2: the JNI checker has complained"
+        failed=$((failed + 1))
+    else
+        passed=$((passed + 1))
+    fi
+}
+run "$out/classes:$out/tests" com.cosslice.Main
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

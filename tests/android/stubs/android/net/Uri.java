@@ -1,0 +1,4 @@
+package android.net;
+
+/** As Android's. */
+public abstract class Uri {}

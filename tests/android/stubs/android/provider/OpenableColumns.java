@@ -1,0 +1,6 @@
+package android.provider;
+
+/** As Android's. */
+public interface OpenableColumns {
+    String SIZE = "_size";
+}
