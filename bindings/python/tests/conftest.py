@@ -132,7 +132,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def path(request: pytest.FixtureRequest) -> str:
     """An object that no other test uses."""
-    return "/" + re.sub(r"[^A-Za-z0-9.]+", "-", request.node.name)
+    name = f"{request.module.__name__}/{request.node.name}"
+    return "/" + re.sub(r"[^A-Za-z0-9./]+", "-", name)
 
 
 Reply = tuple[int, bytes]
