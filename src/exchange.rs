@@ -259,13 +259,8 @@ fn from_failure(failure: Failure) -> Fault {
 
 /// A boundary of random digits: it does not occur in the content but by a chance of 2^-128.
 fn boundary() -> Result<String, Error> {
-    let bytes: [u8; 16] = random_bytes()?;
-    let mut text = String::from("cosslice-");
-    for byte in bytes {
-        use std::fmt::Write as _;
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    let number = u128::from_ne_bytes(random_bytes()?);
+    Ok(format!("cosslice-{number:032x}"))
 }
 
 /// The shortest piece of a signature that is one: shorter ones occur by chance.

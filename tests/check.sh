@@ -2,7 +2,7 @@
 # What takes longer than `make test`: the C tests under valgrind and sanitizers, a panic at every moment, thousands of
 # random call sequences, fuzzing. Needs what `make all` builds. The last line counts everything.
 #
-#     tests/check.sh [SECTION...]     valgrind, address, thread, fuzz, miri; without names all of them
+#     tests/check.sh [SECTION...]     valgrind, address, thread, fuzz, miri, small, native; without names all of them
 #     FUZZ_SECONDS=20                 for each fuzz target
 #     CALL_SEQUENCES=2000             of tests/c/calls.c
 #     CHECK_DIR=build/check           where it builds
@@ -169,10 +169,34 @@ check_miri() {
     fi
 }
 
-[ $# -gt 0 ] || set -- valgrind address thread fuzz miri
+# --- other builds ----------------------------------------------------------------------------------------------------
+
+check_small() {
+    section "the small build: C tests"
+    if ! make small BUILD="$work" >"$work/small-build.log" 2>&1; then
+        sh tests/std-source.sh >/dev/null 2>"$work/small-source.log" || { skip "$(tail -n 1 "$work/small-source.log")"; return; }
+        bad "make small; see $work/small-build.log"
+        return
+    fi
+    COSSLICE_LIB=$work/small COSSLICE_OUT=$work/small/bin COSSLICE_TEST_CALLS=100 \
+        c_tests small symbols options misuse signer failures cancel lifecycle
+}
+
+check_native() {
+    section "https by the platform's library: the tests of TLS"
+    pkg-config --exists openssl || install_packages libssl-dev pkg-config || { skip "OpenSSL's headers are missing (libssl-dev)"; return; }
+    if cargo test --locked -p cosslice --no-default-features --features native-tls --lib --test tls >"$work/native.log" 2>&1; then
+        good "native-tls: $(sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' "$work/native.log" | tail -n 1)"
+    else
+        bad "native-tls:"
+        tail -n 40 "$work/native.log"
+    fi
+}
+
+[ $# -gt 0 ] || set -- valgrind address thread fuzz miri small native
 for one; do
     case $one in
-    valgrind | address | thread | fuzz | miri) "check_$one" ;;
+    valgrind | address | thread | fuzz | miri | small | native) "check_$one" ;;
     *) bad "there is no section $one" ;;
     esac
 done

@@ -21,7 +21,8 @@ impl<'b> Form<'b> {
         Form {
             boundary,
             pieces: Vec::new(),
-            text: Vec::new(),
+            // All that a slice's form has before its content.
+            text: Vec::with_capacity(1024),
         }
     }
 
