@@ -33,7 +33,7 @@ fi
 cp bindings/node/*.mjs bindings/node/package.json "$out/" && cp -R tests/node "$out/tests" || exit 1
 
 cd "$out" || exit 1
-timeout 600 node --test --test-reporter=tap --test-concurrency=1 "$@" tests/ >tap.log 2>&1
+timeout 300 node --test --test-reporter=tap --test-concurrency=1 "$@" tests/ >tap.log 2>&1
 code=$?
 number() { sed -n "s/^# $1 //p" tap.log | tail -n 1; }
 passed=$(number pass) failed=$(($(number fail) + $(number cancelled) + 0))
