@@ -1,13 +1,14 @@
 #!/bin/sh
-# The sign servers of the book and the C signer that asks them, against the emulator: what a device may write arrives as it was,
-# what it may not write does not, and neither the key nor a token is printed.
+# The sign servers of the book and the devices that ask them, against the emulator: what a device may write arrives as it was, what it
+# may not write does not, and neither the key nor a token is printed.
 #
-#     tests/docs/sign.sh NAME FOLDER COMMAND...
+#     tests/docs/sign.sh DEVICE FOLDER COMMAND...
 #
-# COMMAND starts a sign server that signs below /FOLDER for the token s3cret, and says "http://HOST:PORT/sign" when it listens.
+# DEVICE is c or java. COMMAND starts a sign server that signs below /FOLDER for the token s3cret, and says "http://HOST:PORT/sign"
+# when it listens.
 set -eu
 cd "$(dirname "$0")/../.."
-name=$1 folder=$2
+kind=$1 folder=$2
 shift 2
 lib=${COSSLICE_LIB:-$PWD/build/lib}
 work=$(mktemp -d)
@@ -30,46 +31,61 @@ wait_for() { # file extended-regular-expression process
     return 1
 }
 
-${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -O1 -Iinclude docs/examples/remote_signer.c -o "$work/remote_signer" \
-    -L"$lib" -lcosslice -lcurl -Wl,-rpath,"$lib"
+case $kind in
+c)
+    ${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -O1 -Iinclude docs/examples/remote_signer.c -o "$work/remote_signer" \
+        -L"$lib" -lcosslice -lcurl -Wl,-rpath,"$lib"
+    device() { "$work/remote_signer" "$@"; }
+    ;;
+java)
+    home=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+    ${CC:-cc} -std=c11 -O1 -shared -fPIC -Iinclude -I"$home/include" -I"$home/include/linux" bindings/android/src/main/cpp/*.c \
+        -o "$work/libcosslice_jni.so" -L"$lib" -lcosslice -Wl,-rpath,"$lib"
+    "$home/bin/javac" -Xlint:all -Werror -encoding UTF-8 -d "$work/classes" -sourcepath bindings/android/src/main/java docs/examples/RemoteSigner.java
+    # The name of an object is not ASCII, and a JVM reads its arguments by the locale.
+    device() { LC_ALL=C.UTF-8 "$home/bin/java" -Xcheck:jni -Xshare:auto "-Djava.library.path=$work" -cp "$work/classes" RemoteSigner "$@"; }
+    ;;
+esac
 
 "${COSSLICE_EMULATOR:-build/bin/cosslice-emulator}" --data "$work/data" >"$work/emulator.log" 2>&1 &
 emulator=$!
 endpoint=$(wait_for "$work/emulator.log" 'http://127\.0\.0\.1:[0-9]+/files/v2' "$emulator")
 
 export COSSLICE_APP_ID=1250000000 COSSLICE_BUCKET=bkt COSSLICE_ENDPOINT="$endpoint"
-COSSLICE_SECRET_ID=AKIDEXAMPLE COSSLICE_SECRET_KEY=examplesecretkey SIGN_TOKENS=alice:s3cret,bob:0ther \
-    SIGN_SERVER_TOKEN=s3cret "$@" >"$work/server.log" 2>&1 &
+COSSLICE_SECRET_ID=AKIDEXAMPLE COSSLICE_SECRET_KEY=examplesecretkey SIGN_TOKENS=alice:s3cret,bob:0ther SIGN_SERVER_TOKEN=s3cret \
+    "$@" >"$work/server.log" 2>&1 &
 server=$!
 SIGN_URL=$(wait_for "$work/server.log" 'http://[^ ]+/sign' "$server")
 export SIGN_URL SIGN_TOKEN=s3cret
 
 head -c 5000000 /dev/urandom >"$work/file"
-"$work/remote_signer" "$work/file" "/$folder/a b+中.bin" >"$work/out" 2>&1 || {
+device "$work/file" "/$folder/a b+中.bin" >"$work/out" 2>&1 || {
     cat "$work/out" "$work/server.log"
     exit 1
 }
-curl --noproxy '*' -fsS "${endpoint%/files/v2}/1250000000/bkt/$folder/a%20b%2B%E4%B8%AD.bin" -o "$work/back" 2>"$work/fetch.log" ||
-    true
-if ! cmp -s "$work/file" "$work/back"; then
-    echo "$name: the object is not what was sent"
+grep -q "WARNING in native method" "$work/out" && cat "$work/out" && exit 1
+curl --noproxy '*' -fsS "${endpoint%/files/v2}/1250000000/bkt/$folder/a%20b%2B%E4%B8%AD.bin" -o "$work/back"
+if ! cmp "$work/file" "$work/back"; then
+    echo "$kind: the object is not what was sent"
     exit 1
 fi
 
 refused() { # token path
-    if SIGN_TOKEN=$1 "$work/remote_signer" "$work/file" "$2" >"$work/out" 2>&1; then
-        echo "$name: $2 was signed for the token of somebody else"
+    export SIGN_TOKEN="$1"
+    if device "$work/file" "$2" >"$work/out" 2>&1; then
+        echo "$kind: $2 was signed for a token that may not write it"
         exit 1
     fi
-    grep -q "remote_signer: the sign server answered with 40[0-9]" "$work/out" || {
+    grep -q "the sign server answered with 40[0-9]" "$work/out" || {
         cat "$work/out"
         exit 1
     }
+    cat "$work/out" >>"$work/said"
 }
 refused 0ther "/$folder/b.bin"
 refused wrong "/$folder/b.bin"
 refused s3cret /bob/b.bin
-if grep -E 'examplesecretkey|s3cret|0ther' "$work/server.log" "$work/out" "$work/emulator.log" | grep -v 'secret key'; then
-    echo "$name: a secret was printed"
+if grep -E 'examplesecretkey|s3cret|0ther' "$work/server.log" "$work/said"; then
+    echo "$kind: a secret was printed"
     exit 1
 fi
