@@ -45,7 +45,10 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; } # command p
 need cmake cmake
 need readelf binutils
 need javac openjdk-17-jdk-headless
-[ "${R8:-1}" = 0 ] || need proguard proguard-cli
+[ "${R8:-1}" = 0 ] || {
+    need proguard proguard-cli
+    need unzip unzip
+}
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         # shellcheck disable=SC2086 # a list of words
@@ -85,7 +88,24 @@ check "Java 8, without Android" $java -d "$out/classes" $main/java/com/cosslice/
 check "the part for Android" $java -cp "$out/classes" -d "$out/classes" $main/java/com/cosslice/android/*.java \
     $(find tests/android/stubs -name '*.java')
 check "the stand-ins are as Android says" sh tests/android/stubs.sh "$out"
-check "the tests compile" javac -cp "$out/classes" -d "$out/tests" $(find tests/android/java -name '*.java') || give_up "nothing to run"
+kotlin=$out/npm/node_modules/kotlin-compiler
+kotlinc() { # without its script, which wants bash
+    libs=$kotlin/lib
+    java -cp "$libs/kotlin-compiler.jar:$libs/kotlin-stdlib.jar:$libs/kotlin-script-runtime.jar:$libs/kotlinx-coroutines-core-jvm.jar:$libs/annotations-13.0.jar" \
+        org.jetbrains.kotlin.cli.jvm.K2JVMCompiler -kotlin-home "$kotlin" -no-reflect -Werror "$@"
+}
+coroutines=$kotlin/lib/kotlinx-coroutines-core-jvm.jar
+
+check "the tests compile" javac -cp "$out/classes" -d "$out/tests" $(find tests/android/java tests/android/android -name '*.java') || give_up "nothing to run"
+if [ "${KOTLIN:-1}" != 0 ]; then
+    if [ ! -f "$coroutines" ]; then
+        check "the Kotlin compiler is there" npm install --silent --no-audit --no-fund --prefix "$out/npm" kotlin-compiler@2.4.20
+    fi
+    check "coroutines compile" kotlinc -Xexplicit-api=strict -jvm-target 1.8 -cp "$out/classes:$coroutines" -d "$out/classes" \
+        $main/kotlin/com/cosslice/*.kt
+    check "their tests compile" kotlinc -cp "$out/classes:$out/tests:$coroutines" -d "$out/tests" \
+        tests/android/kotlin/com/cosslice/*.kt
+fi
 
 # --- running it
 
@@ -120,6 +140,31 @@ run() { # classpath class
     fi
 }
 run "$out/classes:$out/tests" com.cosslice.Main
+run "$out/classes:$out/tests" com.cosslice.AndroidMain
+[ "${KOTLIN:-1}" = 0 ] || run "$out/classes:$out/tests:$coroutines:$kotlin/lib/kotlin-stdlib.jar" com.cosslice.KotlinMainKt
+
+# --- what a shrinker leaves of an app
+
+# R8 is not to be had here. ProGuard, whose rules R8 takes, knows no class files of newer JDKs: it gets Java 8's from the JDK.
+shrink() { # rules
+    rm -rf "$out/shrunk" "$out/shrunk.jar"
+    [ -f "$out/java8.jar" ] || python3 tests/android/java8.py "$JAVA_HOME/lib/ct.sym" "$out/java8.jar"
+    rm -rf "$out/app" && mkdir -p "$out/app" && cp -r "$out/classes/com" "$out/app/" && rm -rf "$out/app/com/cosslice/android" &&
+        rm -f "$out"/app/com/cosslice/*Kt*.class "$out"/app/com/cosslice/Progress.class || return 1
+    javac --release 8 -Xlint:-options -cp "$out/app" -d "$out/app" tests/android/shrunk/app/*.java &&
+        proguard -injars "$out/app" -outjars "$out/shrunk.jar" -libraryjars "$out/java8.jar" -dontnote \
+            -keep 'class app.Shrunk { public static void main(java.lang.String[]); }' "$@"
+}
+if [ "${R8:-1}" != 0 ]; then
+    check "an app is shrunk with the consumer rules" shrink -include bindings/android/consumer-rules.pro &&
+        run "$out/shrunk.jar" app.Shrunk
+    renamed() { unzip -l "$out/shrunk.jar" | grep -q 'com/cosslice/[a-z]\.class'; }
+    check "the rest was renamed" renamed
+    breaks() {
+        shrink && ! java -Djava.library.path="$out/shim" -Dcosslice.test.port="$(cat "$out/port")" -cp "$out/shrunk.jar" app.Shrunk
+    }
+    check "without the rules it would break" breaks
+fi
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

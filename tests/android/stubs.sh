@@ -12,7 +12,7 @@ import ast, pathlib, re, sys
 
 api, stubs = map(pathlib.Path, sys.argv[1:])
 # What a Java type may be called in Python's stubs.
-NAMES = {"boolean": "bool", "int": "int", "long": "int", "void": "None", "String": "str", "byte[]": "java.jbyte",
+NAMES = {"boolean": "bool", "int": "int", "long": "int", "void": "None", "String": "str", "byte[]": "JavaArrayJByte",
          "String[]": "java.lang.String"}
 checked = 0
 

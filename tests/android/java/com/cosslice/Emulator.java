@@ -28,9 +28,9 @@ final class Emulator {
         return unsigned().secretId(SECRET_ID).secretKey(SECRET_KEY);
     }
 
-    /** A name that no other test uses. */
+    /** A name that no other test uses, in this process or another. */
     static synchronized String name() {
-        return "/android/" + ++names;
+        return "/android/" + ProcessHandle.current().pid() + "-" + ++names;
     }
 
     static void calm() throws IOException {
