@@ -85,7 +85,7 @@ fetch() {
     set -- -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State="$state" \
         -o Dir::State::Lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache" \
         -o APT::Install-Recommends=false -o Debug::NoLocking=true -o Acquire::Retries=3 -qq
-    apt-get "$@" update && apt-get "$@" install -y --download-only swiftlang base-files bash coreutils libc6-dev libstdc++-14-dev || return 1
+    apt-get "$@" update && apt-get "$@" install -y --download-only swiftlang base-files dash bash coreutils libc6-dev libstdc++-14-dev || return 1
     # base-files first: it makes /lib and its like links to /usr.
     for package in "$state"/cache/archives/base-files_*.deb "$state"/cache/archives/*.deb; do
         dpkg-deb --fsys-tarfile "$package" | tar -x -C "$debian.new" --keep-directory-symlink --exclude='*lldb*' \
