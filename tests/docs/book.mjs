@@ -167,6 +167,28 @@ check("the postcard in the book is the file", ["start/c.html", "zh/c.html"].filt
   return !shown || shown.length < 1000 || !postcard.trim().endsWith(shown);
 }));
 
+// Names in prose are not included from anywhere, so they are looked up where they come from.
+const spoken = pages.flatMap((page) => [...new Set(page.text.match(/\bcosslice_[a-z0-9_]+(?=\(|\b)|\bCOSSLICE_(?:OPT|E|INFO|PHASE|LOG|SIGN)_[A-Z0-9_]+/g))].map((name) => [page.name, name]));
+const others = new Set(["cosslice_jni", "cosslice_put"]);
+check("every C name in the book is in the header", spoken.filter(([, name]) => !others.has(name) && !new RegExp(`\\b${name}\\b`).test(header)).map(([page, name]) => `${page}: ${name}`));
+const java = "bindings/android/src/main/java/com/cosslice";
+for (const [page, pattern, file, declared] of [
+  ["moving/cpp.html", /opt::(\w+)/g, "bindings/cpp/cosslice.hpp", (name) => ` ${name}{COSSLICE_OPT_`],
+  ["moving/cpp.html", /overwrite_mode::(\w+)/g, "bindings/cpp/cosslice.hpp", (name) => `    ${name} = `],
+  ["moving/python.html", /cosslice\.([A-Za-z]\w+)/g, "bindings/python/cosslice/__init__.py", (name) => `"${name}"`],
+  ["moving/python.html", /Overwrite\.(\w+)/g, "bindings/python/cosslice/_constants.py", (name) => `    ${name} = `],
+  ["moving/js.html", /upload\.(\w+)\(/g, "bindings/node/upload.mjs", (name) => ` ${name}(`],
+  ["moving/java.html", /Overwrite\.(\w+)/g, `${java}/Overwrite.java`, (name) => `    ${name}(`],
+  ["moving/java.html", /\b([a-z]\w+)\(…\)/g, `${java}/Config.java`, (name) => `Builder ${name}(`],
+  ["moving/java.html", /upload\.(\w+)\(/g, `${java}/Upload.java`, (name) => ` ${name}(`],
+  ["moving/android.html", /upload\.(\w+)\(/g, `${java}/Upload.java`, (name) => ` ${name}(`],
+  ["moving/android.html", /\b(get(?:Server|Request)\w+)\(\)/g, `${java}/CossliceException.java`, (name) => ` ${name}()`],
+]) {
+  const text = readFileSync(join(root, file), "utf8");
+  const used = [...new Set([...named(page).text.matchAll(pattern)].map((found) => found[1]))];
+  check(`${page}: ${used.length} names are those of ${file}`, used.length === 0 ? [`nothing like ${pattern}`] : used.filter((name) => !text.includes(declared(name))));
+}
+
 // --- how it looks: light, dark, and on a phone ----------------------------------------------------------------------------------
 
 const look = () => {
