@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::guard::{c_string, forked, guard, invalid, process, text};
+use super::guard::{FORKED, c_string, forked, guard, invalid, process, text};
 use super::hooks::{
     LogHook, SignHook, User, cosslice_log_fn, cosslice_release_fn, cosslice_sign_fn,
 };
@@ -157,8 +157,9 @@ pub unsafe extern "C" fn cosslice_config_message(config: *const cosslice_config)
     guard(none, || {
         // SAFETY: NULL or a live config, by contract.
         match unsafe { config.as_ref() } {
-            Some(config) if config.process == process() => lock(&config.message).as_ptr(),
-            _ => none,
+            Some(config) if config.process != process() => FORKED.as_ptr(),
+            Some(config) => lock(&config.message).as_ptr(),
+            None => none,
         }
     })
 }

@@ -56,12 +56,13 @@ pub fn invalid(message: impl Into<String>) -> Error {
     Error::new(Status::InvalidArg, message)
 }
 
-/// The error for a handle that crossed a fork.
+/// What is said of a handle that crossed a fork. Its own message cannot be: its lock may be held for ever by a thread that
+/// did not come along.
+pub const FORKED: &CStr = c"the handle was made before the fork; make a new one in the child";
+
+/// The error for such a handle.
 pub fn forked() -> Error {
-    Error::new(
-        Status::Forked,
-        "the handle was made before the fork; make a new one in the child",
-    )
+    Error::new(Status::Forked, FORKED.to_string_lossy())
 }
 
 /// Text from C.

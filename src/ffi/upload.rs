@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::config::cosslice_config;
-use super::guard::{bytes, c_string, forked, guard, invalid, process, text};
+use super::guard::{FORKED, bytes, c_string, forked, guard, invalid, process, text};
 use super::hooks::{ProgressHook, User, cosslice_progress_fn, cosslice_release_fn};
-use super::types::{cosslice_code, cosslice_status};
+use super::types::{cosslice_code, cosslice_info, cosslice_status};
 use crate::error::{Error, Status};
 use crate::report::Reporter;
 use crate::upload::Upload;
@@ -413,7 +413,14 @@ pub unsafe extern "C" fn cosslice_upload_get_str(
         let Some(handle) = (unsafe { upload.as_ref() }) else {
             return none;
         };
-        if handle.process != process() || handle.use_state.load(Ordering::Acquire) != IDLE {
+        if handle.process != process() {
+            return if info == cosslice_info::COSSLICE_INFO_MESSAGE as u32 {
+                FORKED.as_ptr()
+            } else {
+                none
+            };
+        }
+        if handle.use_state.load(Ordering::Acquire) != IDLE {
             return none;
         }
         // A call that began meanwhile holds the lock: as good as busy.

@@ -47,7 +47,7 @@ static int use_inherited(cosslice_config *config, cosslice_upload *upload)
         return 5;
     if (cosslice_upload_new(config, "/x", &other) != COSSLICE_E_FORKED || other)
         return 6;
-    if (!cosslice_config_message(config))
+    if (!strstr(cosslice_config_message(config), "fork"))
         return 7;
     if (cosslice_upload_set_progress(upload, NULL, NULL, count_release) != COSSLICE_E_FORKED)
         return 8;
@@ -65,7 +65,8 @@ static int use_inherited(cosslice_config *config, cosslice_upload *upload)
         return 14;
     if (cosslice_upload_buffer(upload, content.data, LEN) != COSSLICE_E_FORKED)
         return 15;
-    if (strcmp(cosslice_upload_get_str(upload, COSSLICE_INFO_MESSAGE), "") != 0 || cosslice_upload_get_i64(upload, COSSLICE_INFO_PHASE) < 0)
+    if (!strstr(cosslice_upload_get_str(upload, COSSLICE_INFO_MESSAGE), "fork") ||
+        strcmp(cosslice_upload_get_str(upload, COSSLICE_INFO_ACCESS_URL), "") != 0 || cosslice_upload_get_i64(upload, COSSLICE_INFO_PHASE) < 0)
         return 16;
     cosslice_upload_cancel(upload); /* the parent's is another one by now */
     cosslice_upload_free(upload);
