@@ -188,7 +188,7 @@ def _members(name: str, words: str) -> str:
     item = WHOLE.named(name)
     text = f"# {ENUM_PAGES[name][1]} {{ #{name} }}\n\n{_prose(item.text)} {words}\n\n"
     for member in item.members:
-        text += f"### `{member.name}` {{ #{member.name} }}\n\n<small>`{member.number}`</small> {_prose(member.text)}\n\n"
+        text += f"### `{member.name}` {{ #{member.name} }}\n\n`{member.number}` · {_prose(member.text)}\n\n"
     return text
 
 
