@@ -42,7 +42,12 @@ func withEmulator(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(data)
-	emulator := exec.Command(binary, "--data", data)
+	// The shell ends it when this process is gone, however it went.
+	emulator := exec.Command("sh", "-c", `"$0" "$@" </dev/null & cat; kill $!`, binary, "--data", data)
+	alive, err := emulator.StdinPipe()
+	if err != nil {
+		panic(err)
+	}
 	said, err := emulator.StdoutPipe()
 	if err != nil {
 		panic(err)
@@ -52,7 +57,7 @@ func withEmulator(m *testing.M) int {
 		return 1
 	}
 	defer func() {
-		_ = emulator.Process.Kill()
+		_ = alive.Close()
 		_ = emulator.Wait()
 	}()
 	line := make([]byte, 4096)

@@ -10,17 +10,16 @@ export const MIB = 1 << 20;
 export const account = { appId: '1250000000', bucket: 'bkt', secretId: 'AKIDEXAMPLE', secretKey: 'examplesecretkey' };
 
 const data = mkdtempSync(join(tmpdir(), 'cosslice-node-'));
-const child = spawn(process.env.COSSLICE_EMULATOR, ['--data', data], { stdio: ['ignore', 'pipe', 'inherit'] });
+// The shell ends it when this process is gone, however it went.
+const child = spawn('sh', ['-c', '"$0" "$@" </dev/null & cat; kill $!', process.env.COSSLICE_EMULATOR, '--data', data], { stdio: ['pipe', 'pipe', 'inherit'] });
 const [said] = await once(child.stdout.setEncoding('utf8'), 'data'); // it says where it listens as soon as it does
 export const origin = `http://${/listens on (127\.0\.0\.1:\d+)/.exec(said)[1]}`;
 export const endpoint = `${origin}/files/v2`;
 child.stdout.resume();
 child.unref();
 child.stdout.unref();
-process.on('exit', () => {
-  child.kill('SIGKILL');
-  rmSync(data, { recursive: true, force: true });
-});
+child.stdin.unref();
+process.on('exit', () => rmSync(data, { recursive: true, force: true }));
 
 /** Bytes that no two offsets share, the same for the same size. */
 export function content(size) {

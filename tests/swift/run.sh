@@ -136,7 +136,7 @@ swift() { # name argument...
     name=$1
     shift
     run env -i PATH="$path" HOME=/tmp LANG=C.UTF-8 LD_LIBRARY_PATH="$lib" PKG_CONFIG_PATH="$out/pkgconfig" COSSLICE_TEST_ORIGIN="$origin" \
-        timeout 1500 sh -c 'cd "$1" && shift && exec swift "$@"' sh "$root/bindings/swift" "$@" >"$out/$name.log" 2>&1
+        timeout 600 sh -c 'cd "$1" && shift && exec swift "$@"' sh "$root/bindings/swift" "$@" >"$out/$name.log" 2>&1
 }
 
 if [ "$failed" -eq 0 ]; then
