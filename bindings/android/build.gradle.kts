@@ -23,6 +23,7 @@ android {
         cmake {
             path = file("src/main/cpp/CMakeLists.txt")
             version = "3.22.1"
+            buildStagingDirectory = file("../../build/android-cxx")
         }
     }
 

@@ -150,6 +150,16 @@ final class CallbackTests {
             that(String.join("\n", lines).contains("upload_slice"), "lines " + lines);
             that(!String.join("\n", lines).contains(Emulator.SECRET_KEY), "the key");
         });
+        test("many callbacks in one call leave no references", () -> {
+            AtomicInteger lines = new AtomicInteger();
+            try (Config config = Emulator.builder()
+                            .logger((level, message) -> lines.incrementAndGet(), LogLevel.DEBUG)
+                            .build();
+                    Upload upload = new Upload(config, Emulator.name())) {
+                upload.buffer(Bytes.direct(Bytes.random(80 * MIB, 32)));
+            }
+            that(lines.get() > 80, "lines " + lines); // the JNI checker complains of some 50 references
+        });
         test("what a logger throws comes out unchanged", () -> {
             IllegalArgumentException own = new IllegalArgumentException("mine");
             try (Config config = Emulator.builder()
