@@ -3,6 +3,7 @@
 #   make demo [FILE=...]                build, upload a file to a local emulator, fetch it back, compare
 #   make test                           all tests
 #   make check                          longer: valgrind, sanitizers, fuzzing
+#   make docs                           build/docs: the book, and the reference from the header
 #   make bench                          what an upload costs, against the floor and libcurl
 #   make lib                            build/lib: shared and static library
 #   make small                          build/small: the shared library with a standard library of its own, a quarter smaller
@@ -29,7 +30,7 @@ CARGOFLAGS ?=
 SONAME  := libcosslice.so.$(ABI)
 RUST_SOURCES := $(shell find src tests/emulator/src -name '*.rs') Cargo.toml Cargo.lock build.rs
 
-.PHONY: all lib small header emulator examples demo tools test check bench install deb clean fmt lint
+.PHONY: all lib small header emulator examples demo docs tools test check bench install deb clean fmt lint
 
 all: lib emulator examples
 
@@ -103,12 +104,23 @@ test: tools all venv
 	sh tests/install.sh
 	sh tests/cpp/run.sh g++-17 g++-20-sanitized
 	sh tests/packages.sh
+	sh tests/drift/run.sh
+	sh tests/node/run.sh
+	sh tests/go/run.sh
+	sh tests/swift/run.sh
+	sh tests/docs/run.sh
 	COSSLICE_EMULATOR=$(CURDIR)/$(BUILD)/bin/cosslice-emulator $(VENV)/bin/python -m pytest -q bindings/python
 
-# Longer than `make test`: valgrind, sanitizers, fuzzing.
+# The book and the reference from the header: build/docs/index.html opens from the disk.
+docs:
+	sh docs/build.sh
+
+# Longer than `make test`: valgrind, sanitizers, fuzzing, the other builds, every compiler of C++, Swift with a compiler.
 check: all
 	CC="$(CC)" sh tests/check.sh
 	sh tests/cpp/run.sh
+	SWIFT=1 sh tests/swift/run.sh
+	SWIFT=1 SANITIZE=thread sh tests/swift/run.sh
 
 # Ratios to the machine's floor and to libcurl, side by side in one run.
 bench: all

@@ -171,13 +171,17 @@ impl Exchange {
     ) -> Result<Answer, Fault> {
         crate::torture::moment();
         let request = self.wire.request(step, &boundary()?);
-        let authorization = self.signing.authorization(
-            request.op,
-            self.wire.subject(),
-            request.one_time,
-            tries.fresh,
-            &|signer, wanted| desk.sign(signer, wanted),
-        )?;
+        let authorization = self
+            .signing
+            .authorization(
+                request.op,
+                self.wire.subject(),
+                request.one_time,
+                tries.fresh,
+                &|signer, wanted| desk.sign(signer, wanted),
+            )
+            // A signer that gives up because the upload was canceled did not refuse.
+            .map_err(|refusal| desk.interrupt().check().err().unwrap_or(refusal))?;
         // A limited body may be some time in coming: its head must not wait for it.
         let body_follows = !request.is_get && !self.meter.is_limited();
         let contact = Arc::new(Contact::new(body_follows, self.link.takes_spans()));

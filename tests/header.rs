@@ -41,6 +41,13 @@ fn the_abi_version_is_the_soname_suffix() {
         cosslice::ffi::COSSLICE_ABI_VERSION
     );
     assert!(build.contains(&abi), "build.rs names another ABI version");
+    // cargo-c names the library by a version of its own.
+    let library = include_str!("../Cargo.toml")
+        .split("[package.metadata.capi.library]")
+        .nth(1)
+        .unwrap();
+    let version = format!("version = \"{}.0.0\"", cosslice::ffi::COSSLICE_ABI_VERSION);
+    assert!(library.contains(&version), "cargo-c's library version");
 }
 
 #[test]

@@ -19,6 +19,7 @@ const HEAD: &str = r#"<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>cosslice emulator</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <noscript><meta http-equiv="refresh" content="2"></noscript>
+<link rel="icon" href="data:,">
 <style>
 :root{color-scheme:light dark;--line:#8884;--dim:#777;--done:#2e8b57;--part:#d9a300;--bad:light-dark(#c0392b,#ff8a7a)}
 body{font:15px/1.45 system-ui,sans-serif;margin:1.5rem auto;max-width:66rem;padding:0 1rem}
@@ -27,7 +28,7 @@ p{margin:.2rem 0}.dim{color:var(--dim)}
 table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:600;color:var(--dim)}
 th,td{padding:.2rem .7rem .2rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
-td.name{overflow-wrap:anywhere}code{font-size:.85em}
+td.name{overflow-wrap:anywhere;min-width:7rem}main{overflow-x:auto}code{font-size:.85em}
 .map{display:flex;flex-wrap:wrap;gap:1px;margin:.35rem 0}
 .map i{width:9px;height:9px;background:var(--line)}
 .map i.d{background:var(--done)}.map i.p{background:var(--part)}
