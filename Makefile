@@ -104,6 +104,7 @@ test: tools all venv
 	sh tests/install.sh
 	sh tests/cpp/run.sh g++-17 g++-20-sanitized
 	sh tests/packages.sh
+	sh tests/android/run.sh
 	sh tests/drift/run.sh
 	sh tests/node/run.sh
 	sh tests/go/run.sh

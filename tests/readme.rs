@@ -24,7 +24,7 @@ fn the_postcard_is_the_file() {
 
 #[test]
 fn both_languages_show_the_same_code_and_the_same_tables() {
-    for language in ["c", "cpp", "python"] {
+    for language in ["c", "cpp", "python", "kotlin"] {
         assert_eq!(blocks(ENGLISH, language), blocks(CHINESE, language));
     }
     let shape = |text: &str| -> Vec<String> {
