@@ -13,16 +13,16 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Asks a server of yours for signatures (bindings/python/examples/sign_server.py, or the one in Node), so that no secret key is on the
- * device. For Android and for any JVM.
+ * Asks a server of yours for signatures (bindings/python/examples/sign_server.py or bindings/node/sign_server.mjs), so that no secret
+ * key is on the device. For Android and for any JVM.
  *
  * <pre>SIGN_URL=http://127.0.0.1:8080/sign SIGN_TOKEN=s3cret java RemoteSigner FILE /alice/name</pre>
  */
 public final class RemoteSigner implements Signer {
     private static final int SILENCE_MILLIS = 10_000;
 
-    /** What the server in Python answers, or the one in Node. Base64 needs no unescaping. */
-    private static final Pattern ANSWER = Pattern.compile("\"(?:signature|authorization)\"\\s*:\\s*\"([A-Za-z0-9+/=]+)\"");
+    /** Base64 needs no unescaping. */
+    private static final Pattern ANSWER = Pattern.compile("\"signature\"\\s*:\\s*\"([A-Za-z0-9+/=]+)\"");
 
     private final URL server;
     private final String token;

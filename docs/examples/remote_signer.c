@@ -1,6 +1,6 @@
 /*
- * Uploads a file with signatures from a server of yours (bindings/python/examples/sign_server.py, or the one in Node); no secret
- * key is on this machine.
+ * Uploads a file with signatures from a server of yours (bindings/python/examples/sign_server.py or bindings/node/sign_server.mjs);
+ * no secret key is on this machine.
  *
  *     SIGN_URL=http://127.0.0.1:8080/sign SIGN_TOKEN=s3cret remote_signer FILE /alice/name
  *
@@ -57,22 +57,17 @@ static size_t receive(char *bytes, size_t size, size_t count, void *user)
     return size * count;
 }
 
-/*
- * The server answers {"signature": "..."}, the one in Node {"authorization": "..."}; base64 needs no unescaping. Returns as snprintf
- * does; 0 is a refusal.
- */
+/* The server answers {"signature": "..."}; base64 needs no unescaping. Returns as snprintf does; 0 is a refusal. */
 static size_t take_signature(struct text *answer, char *out, size_t out_size)
 {
-    static const char *const names[] = {"\"signature\"", "\"authorization\""};
-    char *start = NULL, *end;
-    size_t i;
+    static const char name[] = "\"signature\"";
+    char *start, *end;
 
     if (answer->len >= sizeof answer->bytes)
         return 0;
     answer->bytes[answer->len] = '\0';
-    for (i = 0; !start && i < sizeof names / sizeof *names; i++)
-        if ((start = strstr(answer->bytes, names[i])) != NULL)
-            start = strchr(start + strlen(names[i]), '"');
+    start = strstr(answer->bytes, name);
+    start = start ? strchr(start + strlen(name), '"') : NULL;
     end = start ? strchr(start + 1, '"') : NULL;
     return end ? (size_t)snprintf(out, out_size, "%.*s", (int)(end - start - 1), start + 1) : 0;
 }

@@ -64,11 +64,11 @@ check() { # what command...
 
 check "the example of an emulator with faults" env BIN="$COSSLICE_BIN" timeout 120 sh docs/examples/faults.sh
 for device in c java; do
-    check "the sign server in Python, asked by a device in $device" timeout 120 sh tests/docs/sign.sh $device alice \
+    check "the sign server in Python, asked by a device in $device" timeout 120 sh tests/docs/sign.sh $device \
         env PYTHONPATH=bindings/python PYTHONDONTWRITEBYTECODE=1 COSSLICE_LIBRARY="$COSSLICE_LIB/libcosslice.so.1" \
         "${PYTHON:-python3}" bindings/python/examples/sign_server.py --port 0
-    check "the sign server in Node, asked by a device in $device" timeout 120 sh tests/docs/sign.sh $device uploads \
-        node bindings/node/sign_server.mjs 0
+    check "the sign server in Node, asked by a device in $device" timeout 120 sh tests/docs/sign.sh $device \
+        node bindings/node/sign_server.mjs --port 0
 done
 check "a stale include stops the build" sh tests/docs/stale.sh
 

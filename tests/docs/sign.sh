@@ -2,14 +2,13 @@
 # The sign servers of the book and the devices that ask them, against the emulator: what a device may write arrives as it was, what it
 # may not write does not, and neither the key nor a token is printed.
 #
-#     tests/docs/sign.sh DEVICE FOLDER COMMAND...
+#     tests/docs/sign.sh DEVICE COMMAND...
 #
-# DEVICE is c or java. COMMAND starts a sign server that signs below /FOLDER for the token s3cret, and says "http://HOST:PORT/sign"
-# when it listens.
+# DEVICE is c or java. COMMAND starts a sign server, which reads SIGN_TOKENS and says "http://HOST:PORT/sign" when it listens.
 set -eu
 cd "$(dirname "$0")/../.."
-kind=$1 folder=$2
-shift 2
+kind=$1
+shift
 lib=${COSSLICE_LIB:-$PWD/build/lib}
 work=$(mktemp -d)
 emulator='' server=''
@@ -52,19 +51,19 @@ emulator=$!
 endpoint=$(wait_for "$work/emulator.log" 'http://127\.0\.0\.1:[0-9]+/files/v2' "$emulator")
 
 export COSSLICE_APP_ID=1250000000 COSSLICE_BUCKET=bkt COSSLICE_ENDPOINT="$endpoint"
-COSSLICE_SECRET_ID=AKIDEXAMPLE COSSLICE_SECRET_KEY=examplesecretkey SIGN_TOKENS=alice:s3cret,bob:0ther SIGN_SERVER_TOKEN=s3cret \
+COSSLICE_SECRET_ID=AKIDEXAMPLE COSSLICE_SECRET_KEY=examplesecretkey SIGN_TOKENS=alice:s3cret,bob:0ther \
     "$@" >"$work/server.log" 2>&1 &
 server=$!
 SIGN_URL=$(wait_for "$work/server.log" 'http://[^ ]+/sign' "$server")
 export SIGN_URL SIGN_TOKEN=s3cret
 
 head -c 5000000 /dev/urandom >"$work/file"
-device "$work/file" "/$folder/a b+中.bin" >"$work/out" 2>&1 || {
+device "$work/file" "/alice/a b+中.bin" >"$work/out" 2>&1 || {
     cat "$work/out" "$work/server.log"
     exit 1
 }
 grep -q "WARNING in native method" "$work/out" && cat "$work/out" && exit 1
-curl --noproxy '*' -fsS "${endpoint%/files/v2}/1250000000/bkt/$folder/a%20b%2B%E4%B8%AD.bin" -o "$work/back"
+curl --noproxy '*' -fsS "${endpoint%/files/v2}/1250000000/bkt/alice/a%20b%2B%E4%B8%AD.bin" -o "$work/back"
 if ! cmp "$work/file" "$work/back"; then
     echo "$kind: the object is not what was sent"
     exit 1
@@ -82,8 +81,8 @@ refused() { # token path
     }
     cat "$work/out" >>"$work/said"
 }
-refused 0ther "/$folder/b.bin"
-refused wrong "/$folder/b.bin"
+refused 0ther "/alice/b.bin"
+refused wrong "/alice/b.bin"
 refused s3cret /bob/b.bin
 if grep -E 'examplesecretkey|s3cret|0ther' "$work/server.log" "$work/said"; then
     echo "$kind: a secret was printed"
