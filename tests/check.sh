@@ -76,7 +76,7 @@ check_valgrind() {
     command -v valgrind >/dev/null 2>&1 || install_packages valgrind || { skip "valgrind is not installed"; return; }
     # Left out: memory-* and torture_memory, which measure and replace what valgrind replaces; a smaller number of calls.
     VALGRIND=1 COSSLICE_TEST_CALLS=40 COSSLICE_OUT=$work/valgrind \
-        c_tests valgrind options names misuse signer failures cancel lifecycle put examples torture_fork torture_threads storm dlclose calls
+        c_tests valgrind options names misuse signer failures cancel lookup lifecycle put examples torture_fork torture_threads storm dlclose calls
 }
 
 # --- sanitizers ------------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ check_address() {
     # Left out: torture_memory, whose allocator takes the sanitizer's place, and programs run as processes of their own.
     CC="${CC:-cc} -fsanitize=address -fno-omit-frame-pointer" COSSLICE_LIB=$work/address COSSLICE_OUT=$work/address/bin \
         ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 COSSLICE_TEST_SLACK_MS=3000 COSSLICE_TEST_CALLS=${CALL_SEQUENCES:-2000} \
-        c_tests address options names misuse signer failures cancel lifecycle torture torture_fork torture_threads storm dlclose calls
+        c_tests address options names misuse signer failures cancel lookup lifecycle torture torture_fork torture_threads storm dlclose calls
 }
 
 check_thread() {
@@ -123,7 +123,7 @@ check_thread() {
     # thread only; torture, which takes too long; and torture_fork, for the run time does not support threads in a child.
     CC="${CC:-cc} -fsanitize=thread -static-libtsan -L$work/thread/rt" COSSLICE_LIB=$work/thread COSSLICE_OUT=$work/thread/bin \
         TSAN_OPTIONS=die_after_fork=0 COSSLICE_TEST_SLACK_MS=5000 COSSLICE_TEST_CALLS=100 \
-        c_tests thread misuse signer failures cancel lifecycle torture_threads storm calls
+        c_tests thread misuse signer failures cancel lookup lifecycle torture_threads storm calls
 }
 
 # --- fuzzing ---------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ program() { # name source-name argument...
 }
 
 mkdir -p "$out" || exit 1
-[ $# -gt 0 ] || set -- header symbols options names misuse signer failures cancel lifecycle put examples torture_fork torture_threads torture_memory storm dlclose calls memory-file memory-push
+[ $# -gt 0 ] || set -- header symbols options names misuse signer failures cancel lookup lifecycle put examples torture_fork torture_threads torture_memory storm dlclose calls memory-file memory-push
 for test; do
     case $test in
     header | symbols) run "$test" "tests/c/$test.sh" ;;
