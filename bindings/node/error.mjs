@@ -24,14 +24,14 @@ export class CossliceError extends Error {
   }
 
   /** The failure of the call that `upload`, a handle of the library, has just made. */
-  static of(upload, status, message = read(upload, Info.MESSAGE)) {
+  static of(upload, status) {
     const details = {};
     for (const name of ['SERVER_CODE', 'SERVER_MESSAGE', 'HTTP_STATUS', 'REQUEST_ID', 'OS_ERROR', 'RESUME_TOKEN']) {
       const value = read(upload, Info[name]);
       if (value !== undefined) details[camelCase(name)] = value;
     }
     details.retryable = read(upload, Info.RETRYABLE) === 1;
-    return new CossliceError(status, message, details);
+    return new CossliceError(status, read(upload, Info.MESSAGE), details);
   }
 }
 

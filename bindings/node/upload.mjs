@@ -220,9 +220,7 @@ export class Upload {
 
   #check(status) {
     if (status === Status.OK) return;
-    // Cancel lets nobody wait for the signer, which looks to the library as if it had refused.
-    const gaveUp = status === Status.AUTH && this.#canceled && !this.#refusal;
-    const error = gaveUp ? CossliceError.of(this.#handle, Status.CANCELED, '') : CossliceError.of(this.#handle, status);
+    const error = CossliceError.of(this.#handle, status);
     if (error.status === Status.CANCELED && this.#options.signal?.aborted) throw this.#aborted(error);
     if (this.#refusal) error.cause = this.#refusal.error;
     throw error;

@@ -59,7 +59,6 @@ final class Call: @unchecked Sendable {
     private var stopWaiting: (() -> Void)?
     private var thrown: (any Error)?
 
-    var wasCanceled: Bool { locked { isCanceled } }
     /// What the signer threw.
     var signerError: (any Error)? { locked { thrown } }
 

@@ -220,10 +220,8 @@ public final class Upload: @unchecked Sendable {
             self.call = nil
             return status == Status.ok.rawValue ? nil : failure(status, call.signerError)
         }
-        guard var failed else { return }
+        guard let failed else { return }
         if !Status.isRefusal(failed.status) { continuation.finish() }
-        // Cancel lets nobody wait for the signer, which looks to the library as if it had refused.
-        if failed.status == .auth && call.wasCanceled { failed = CossliceError(.canceled, "") }
         if failed.status == .canceled && Task.isCancelled { throw CancellationError() }
         throw failed
     }
