@@ -31,22 +31,6 @@ enum { LEN = 20 * 1048576 };
 static struct emulator emulator;
 static unsigned char *data; /* LEN bytes */
 
-static double now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
-
-/* What is promised, or more on a machine made slow, e.g. by valgrind. */
-static double promised_ms(void)
-{
-    const char *slack = getenv("COSSLICE_TEST_SLACK_MS");
-
-    return 250 + (slack ? atof(slack) : 0);
-}
-
 /* ---- one attempt: a thread waits until the call is where it shall be, then ends it ---- */
 
 enum stage { ANSWER, HANDSHAKE, SEND, CONNECT };

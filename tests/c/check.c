@@ -1,3 +1,5 @@
+#define _POSIX_C_SOURCE 200809L
+
 #include "check.h"
 
 #include <inttypes.h>
@@ -5,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static char current[256];
 static unsigned passed, failed;
@@ -92,4 +95,19 @@ bool check_contains(const char *text, const char *part, const char *what, const 
         current_failed = true;
     }
     return found;
+}
+
+double now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
+}
+
+double promised_ms(void)
+{
+    const char *slack = getenv("COSSLICE_TEST_SLACK_MS");
+
+    return 250 + (slack ? atof(slack) : 0);
 }

@@ -30,4 +30,9 @@ bool check_contains(const char *text, const char *part, const char *what, const 
 #define CHECK_TEXT(got, want) check_text((got), (want), #got, __FILE__, __LINE__)
 #define CHECK_CONTAINS(text, part) check_contains((text), (part), #text, __FILE__, __LINE__)
 
+/* A clock that only goes forward. */
+double now_ms(void);
+/* How long a call may take to end after a cancel: what is promised, or more on a machine made slow, e.g. by valgrind. */
+double promised_ms(void);
+
 #endif

@@ -78,22 +78,6 @@ static cosslice_config *named_config(uint64_t in_flight)
     return config;
 }
 
-static double now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1000 + (double)now.tv_nsec / 1e6;
-}
-
-/* What is promised, or more on a machine made slow, e.g. by valgrind. */
-static double promised_ms(void)
-{
-    const char *slack = getenv("COSSLICE_TEST_SLACK_MS");
-
-    return 250 + (slack ? atof(slack) : 0);
-}
-
 struct end {
     cosslice_upload *upload;
     int by_free;
