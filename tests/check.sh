@@ -95,10 +95,11 @@ check_address() {
     else
         bad "the library is not instrumented"
     fi
-    # Left out: torture_memory, whose allocator takes the sanitizer's place, and programs run as processes of their own.
+    # Left out: torture_memory, whose allocator takes the sanitizer's place; programs run as processes of their own; and
+    # torture_fork, for the allocator of gcc's run time (12) has no fork handlers: what another thread held stays locked in the child.
     CC="${CC:-cc} -fsanitize=address -fno-omit-frame-pointer" COSSLICE_LIB=$work/address COSSLICE_OUT=$work/address/bin \
         ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 COSSLICE_TEST_SLACK_MS=3000 COSSLICE_TEST_CALLS=${CALL_SEQUENCES:-2000} \
-        c_tests address options names misuse signer failures cancel lookup lifecycle torture torture_fork torture_threads storm dlclose calls
+        c_tests address options names misuse signer failures cancel lookup lifecycle torture torture_threads storm dlclose calls
 }
 
 check_thread() {
