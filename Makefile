@@ -38,13 +38,18 @@ all: lib emulator examples
 
 lib: $(BUILD)/lib/libcosslice.so $(BUILD)/lib/libcosslice.a
 
+# Puts a shared library into a folder, under all its names.
+define put_library # file folder
+	mkdir -p $(2)
+	cp --remove-destination $(1) $(2)/libcosslice.so.$(VERSION)
+	ln -sf libcosslice.so.$(VERSION) $(2)/$(SONAME)
+	ln -sf $(SONAME) $(2)/libcosslice.so
+endef
+
 # One build for each kind: an rlib beside the cdylib would turn LTO off.
 $(BUILD)/lib/libcosslice.so: $(RUST_SOURCES)
 	$(CARGO) rustc --release --locked --lib $(CARGOFLAGS) --crate-type cdylib
-	mkdir -p $(@D)
-	cp --remove-destination $(TARGET)/release/libcosslice.so $(@D)/libcosslice.so.$(VERSION)
-	ln -sf libcosslice.so.$(VERSION) $(@D)/$(SONAME)
-	ln -sf $(SONAME) $@
+	$(call put_library,$(TARGET)/release/libcosslice.so,$(@D))
 
 $(BUILD)/lib/libcosslice.a: $(RUST_SOURCES) | $(BUILD)/lib/libcosslice.so
 	$(CARGO) rustc --release --locked --lib $(CARGOFLAGS) --crate-type staticlib
@@ -58,10 +63,7 @@ small:
 	RUSTC=$$1 RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_OPT_LEVEL=z $$2 rustc --release --locked --lib $(CARGOFLAGS) --crate-type cdylib \
 	    --target-dir $(TARGET)/small --target $$($$1 -vV | sed -n 's/^host: //p') \
 	    -Zbuild-std=std,panic_unwind -Zbuild-std-features=panic-unwind,optimize_for_size
-	mkdir -p $(BUILD)/small
-	cp --remove-destination $(TARGET)/small/*/release/libcosslice.so $(BUILD)/small/libcosslice.so.$(VERSION)
-	ln -sf libcosslice.so.$(VERSION) $(BUILD)/small/$(SONAME)
-	ln -sf $(SONAME) $(BUILD)/small/libcosslice.so
+	$(call put_library,$(TARGET)/small/*/release/libcosslice.so,$(BUILD)/small)
 
 header:
 	BLESS=1 $(CARGO) test --locked --test header

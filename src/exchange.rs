@@ -424,33 +424,41 @@ mod tests {
     use crate::hash::Tally;
     use crate::source::{Memory, Slot};
 
-    fn read_all(pieces: &[Piece], content: &[u8], chunk: usize) -> Vec<u8> {
+    /// All that goes out for a body, with the spans in their places.
+    fn read_all(pieces: &[Piece], content: &dyn Bytes, chunk: usize, takes_spans: bool) -> Vec<u8> {
         let total: u64 = pieces.iter().map(Piece::len).sum();
-        let memory = Memory::new(0, content);
         let (meter, interrupt) = (Meter::new(0), Interrupt::default());
-        let contact = Contact::default();
+        let contact = Contact::new(true, takes_spans);
         let mut reader = BodyReader {
             pieces,
             at: 0,
             pending: Vec::new(),
             pending_at: 0,
             entry: 0,
-            content: &memory,
+            content,
             meter: &meter,
             interrupt: &interrupt,
             reporter: None,
             contact: &contact,
         };
         let mut out = Vec::new();
+        let mut spanned = false;
         let mut buffer = vec![0; chunk];
         while (out.len() as u64) < total {
             let n = reader.read(&mut buffer).unwrap();
+            if let Some((at, span)) = contact.take_span() {
+                let span = span.as_ref();
+                assert!(!span.is_empty());
+                spanned = true;
+                buffer[at..at + span.len()].copy_from_slice(span);
+            }
             out.extend_from_slice(&buffer[..n]);
         }
         assert!(
             reader.read(&mut buffer).is_err(),
             "an early end is an error"
         );
+        assert_eq!(spanned, takes_spans);
         out
     }
 
@@ -470,9 +478,10 @@ mod tests {
             },
             Piece::Bytes(b"tail".to_vec()),
         ];
-        let whole = read_all(&pieces, &content, 1 << 20);
+        let memory = Memory::new(0, content.as_slice());
+        let whole = read_all(&pieces, &memory, 1 << 20, false);
         for chunk in [1, 7, 64, 4096, 4097] {
-            assert_eq!(read_all(&pieces, &content, chunk), whole);
+            assert_eq!(read_all(&pieces, &memory, chunk, false), whole);
         }
         assert!(whole.starts_with(b"head[{\"offset\":0,"));
         assert_eq!(
@@ -492,36 +501,12 @@ mod tests {
             },
             Piece::Bytes(b"tail".to_vec()),
         ];
-        let (meter, interrupt) = (Meter::new(0), Interrupt::default());
+        let content: Vec<u8> = (10..210).collect();
         for chunk in [3, 4, 5, 100, 204, 205, 300] {
-            let contact = Contact::new(true, true);
-            let mut reader = BodyReader {
-                pieces: &pieces,
-                at: 0,
-                pending: Vec::new(),
-                pending_at: 0,
-                entry: 0,
-                content: &slot,
-                meter: &meter,
-                interrupt: &interrupt,
-                reporter: None,
-                contact: &contact,
-            };
-            let mut sent = Vec::new();
-            let mut buffer = vec![0xff; chunk];
-            while sent.len() < 208 {
-                let n = reader.read(&mut buffer).unwrap();
-                let mut out = buffer[..n].to_vec();
-                if let Some((at, span)) = contact.take_span() {
-                    let span = span.as_ref();
-                    assert!(!span.is_empty());
-                    out[at..at + span.len()].copy_from_slice(span);
-                }
-                sent.extend(out);
-            }
-            let content: Vec<u8> = (10..210).collect();
+            let sent = read_all(&pieces, &slot, chunk, true);
             assert_eq!(sent, [b"head", &content[..], b"tail"].concat(), "{chunk}");
         }
+        assert_eq!(slot.into_buffer().map(|buffer| buffer.len()), Some(250));
     }
 
     #[test]

@@ -202,37 +202,39 @@ impl<T: AsRef<[u8]> + Send + Sync> Bytes for Memory<T> {
 }
 
 /// One slice of a content in a buffer of its own, which goes to the socket as it is.
-pub struct Slot(Memory<SlotBuffer>);
-
-struct SlotBuffer(Arc<Vec<u8>>);
-
-impl AsRef<[u8]> for SlotBuffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
+pub struct Slot {
+    start: u64,
+    buffer: Arc<Vec<u8>>,
 }
 
 impl Slot {
     /// Bytes whose first one is byte `start` of the content.
     pub fn new(start: u64, bytes: Vec<u8>) -> Self {
-        Slot(Memory::new(start, SlotBuffer(Arc::new(bytes))))
+        Slot {
+            start,
+            buffer: Arc::new(bytes),
+        }
+    }
+
+    fn memory(&self) -> Memory<&[u8]> {
+        Memory::new(self.start, &self.buffer)
     }
 
     /// The buffer again, unless a span of it is still held.
     pub fn into_buffer(self) -> Option<Vec<u8>> {
-        Arc::into_inner(self.0.bytes.0)
+        Arc::into_inner(self.buffer)
     }
 }
 
 impl Bytes for Slot {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), Error> {
-        self.0.read_at(offset, out)
+        self.memory().read_at(offset, out)
     }
 
     fn span(&self, offset: u64, len: usize) -> Option<Span> {
         Some(Span {
-            buffer: Arc::clone(&self.0.bytes.0),
-            range: self.0.range(offset, len)?,
+            buffer: Arc::clone(&self.buffer),
+            range: self.memory().range(offset, len)?,
         })
     }
 }

@@ -20,18 +20,6 @@ pub use self::without::{check_ca_pem, refusal};
 pub const IS_THERE: bool = cfg!(any(feature = "tls", feature = "native-tls"));
 
 #[cfg(any(feature = "tls", feature = "native-tls"))]
-const UNKNOWN_AUTHORITY: &str =
-    "its certificate was issued by an unknown authority (set CA_PEM for a private one)";
-#[cfg(any(feature = "tls", feature = "native-tls"))]
-const EXPIRED: &str = "its certificate has expired";
-#[cfg(any(feature = "tls", feature = "native-tls"))]
-const NOT_VALID_YET: &str = "its certificate is not valid yet; check this machine's clock";
-#[cfg(any(feature = "tls", feature = "native-tls"))]
-const OTHER_HOST: &str = "its certificate is for another host name";
-#[cfg(any(feature = "tls", feature = "native-tls"))]
-const NO_TLS_THERE: &str = "the server does not speak TLS there";
-
-#[cfg(any(feature = "tls", feature = "native-tls"))]
 mod with {
     use std::sync::Arc;
 
@@ -39,6 +27,13 @@ mod with {
 
     use super::library;
     pub use super::library::Layer;
+
+    pub const UNKNOWN_AUTHORITY: &str =
+        "its certificate was issued by an unknown authority (set CA_PEM for a private one)";
+    pub const EXPIRED: &str = "its certificate has expired";
+    pub const NOT_VALID_YET: &str = "its certificate is not valid yet; check this machine's clock";
+    pub const OTHER_HOST: &str = "its certificate is for another host name";
+    pub const NO_TLS_THERE: &str = "the server does not speak TLS there";
 
     /// Verified TLS, with the roots of a text in place of the built-in ones if it is not empty.
     pub fn config(ca_pem: &str) -> Result<TlsConfig, String> {

@@ -4,6 +4,8 @@ use native_tls::{Certificate, Error};
 use ureq::tls::{RootCerts, TlsProvider};
 pub use ureq::unversioned::transport::NativeTlsConnector as Layer;
 
+use super::with as words;
+
 /// Which of ureq's libraries this is.
 pub const PROVIDER: TlsProvider = TlsProvider::NativeTls;
 /// The roots when a caller brings none.
@@ -34,19 +36,19 @@ fn explain(error: &Error) -> Option<String> {
     }
     Some(
         if says(&["local issuer certificate", "self-signed", "self signed"]) {
-            super::UNKNOWN_AUTHORITY.into()
+            words::UNKNOWN_AUTHORITY.into()
         } else if says(&["certificate has expired"]) {
-            super::EXPIRED.into()
+            words::EXPIRED.into()
         } else if says(&["not yet valid"]) {
-            super::NOT_VALID_YET.into()
+            words::NOT_VALID_YET.into()
         } else if says(&[
             "hostname mismatch",
             "Hostname mismatch",
             "IP address mismatch",
         ]) {
-            super::OTHER_HOST.into()
+            words::OTHER_HOST.into()
         } else if says(&["wrong version number", "unknown protocol", "packet length"]) {
-            super::NO_TLS_THERE.into()
+            words::NO_TLS_THERE.into()
         } else {
             text
         },

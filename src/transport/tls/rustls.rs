@@ -4,6 +4,8 @@ use rustls::{CertificateError as Bad, Error, RootCertStore};
 use ureq::tls::{RootCerts, TlsProvider};
 pub use ureq::unversioned::transport::RustlsConnector as Layer;
 
+use super::with as words;
+
 /// Which of ureq's libraries this is.
 pub const PROVIDER: TlsProvider = TlsProvider::Rustls;
 /// The roots when a caller brings none.
@@ -26,14 +28,14 @@ pub fn refusal(error: &ureq::Error) -> Option<String> {
 fn explain(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => super::UNKNOWN_AUTHORITY.into(),
-            Bad::Expired | Bad::ExpiredContext { .. } => super::EXPIRED.into(),
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => super::NOT_VALID_YET.into(),
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => super::OTHER_HOST.into(),
+            Bad::UnknownIssuer => words::UNKNOWN_AUTHORITY.into(),
+            Bad::Expired | Bad::ExpiredContext { .. } => words::EXPIRED.into(),
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => words::NOT_VALID_YET.into(),
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => words::OTHER_HOST.into(),
             Bad::Revoked => "its certificate was revoked".into(),
             other => format!("its certificate is not acceptable ({other})"),
         },
-        Error::InvalidMessage(_) => super::NO_TLS_THERE.into(),
+        Error::InvalidMessage(_) => words::NO_TLS_THERE.into(),
         other => other.to_string(),
     }
 }
