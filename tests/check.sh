@@ -12,9 +12,11 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 work=${CHECK_DIR:-$PWD/build/check}
 tools=$PWD/build/tools
-passed=0 failed=0 skipped=0
+skipped=0
 host=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$work" || exit 1
+suite=check logs=$work
+. tests/kit.sh
 for file in build/lib/libcosslice.so build/bin/cosslice-emulator; do
     [ -e "$file" ] || { echo "$file is missing: run make"; exit 1; }
 done
@@ -31,12 +33,6 @@ good() {
 bad() {
     echo "FAILED $*"
     failed=$((failed + 1))
-}
-
-# Installs packages of the distribution, as root; false where that cannot be.
-install_packages() {
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || return 1
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; } >"$work/apt.log" 2>&1
 }
 
 has_nightly() { cargo +nightly --version >/dev/null 2>&1; }
@@ -73,7 +69,7 @@ sanitized() { # name cargo flags...
 
 check_valgrind() {
     section "valgrind: the C tests, with zero errors and zero leaks"
-    command -v valgrind >/dev/null 2>&1 || install_packages valgrind || { skip "valgrind is not installed"; return; }
+    command -v valgrind >/dev/null 2>&1 || install_packages --no-install-recommends valgrind || { skip "valgrind is not installed"; return; }
     # Left out: memory-* and torture_memory, which measure and replace what valgrind replaces; a smaller number of calls.
     VALGRIND=1 COSSLICE_TEST_CALLS=40 COSSLICE_OUT=$work/valgrind \
         c_tests valgrind options names misuse signer failures cancel lookup lifecycle put examples torture_fork torture_threads storm dlclose calls
@@ -185,7 +181,7 @@ check_small() {
 
 check_native() {
     section "https by the platform's library: the tests of TLS"
-    pkg-config --exists openssl || install_packages libssl-dev pkg-config || { skip "OpenSSL's headers are missing (libssl-dev)"; return; }
+    pkg-config --exists openssl || install_packages --no-install-recommends libssl-dev pkg-config || { skip "OpenSSL's headers are missing (libssl-dev)"; return; }
     if cargo test --locked -p cosslice --no-default-features --features native-tls --lib --test tls >"$work/native.log" 2>&1; then
         good "native-tls: $(sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' "$work/native.log" | tail -n 1)"
     else

@@ -4,8 +4,9 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 here=$PWD
-passed=0 failed=0
 work=$(mktemp -d)
+suite=packages logs=$work
+. tests/kit.sh
 emulator_pid=
 clean_up() {
     [ -z "$emulator_pid" ] || kill "$emulator_pid" 2>/dev/null
@@ -18,35 +19,9 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 soname=libcosslice.so.$(sed -n 's/^const ABI: &str = "\(.*\)";/\1/p' build.rs)
 strict="-Wall -Wextra -Wpedantic -Werror"
 
-check() { # what command...
-    what=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        echo "ok     packages: $what"
-        passed=$((passed + 1))
-    else
-        echo "FAILED packages: $what"
-        sed 's/^/       /' "$work/log" | tail -n 40
-        failed=$((failed + 1))
-        return 1
-    fi
-}
-
 refused() { ! "$@"; }
 
-give_up() {
-    echo "FAILED packages: $*"
-    echo "$passed passed, $((failed + 1)) failed"
-    exit 1
-}
-
-if ! command -v cmake >/dev/null 2>&1; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq cmake >"$work/log" 2>&1 ||
-            { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq cmake; } >"$work/log" 2>&1
-    fi
-    command -v cmake >/dev/null 2>&1 || give_up "cmake is missing; please install it"
-fi
+command -v cmake >/dev/null 2>&1 || install_packages cmake || give_up "cmake is missing; please install it"
 
 stage() { # libdir destdir
     ${MAKE:-make} --no-print-directory install PREFIX=/usr LIBDIR="$1" DESTDIR="$2" >"$work/log" 2>&1 || {
@@ -58,15 +33,7 @@ stage() { # libdir destdir
 # --- what the programs upload to
 
 emulator=${COSSLICE_EMULATOR:-build/bin/cosslice-emulator}
-"$emulator" --data "$work/data" --port 0 --port-file "$work/port" >"$work/emulator.log" 2>&1 &
-emulator_pid=$!
-tries=0
-until [ -s "$work/port" ]; do
-    kill -0 "$emulator_pid" 2>/dev/null || give_up "the emulator ended: $(cat "$work/emulator.log")"
-    tries=$((tries + 1))
-    [ $tries -le 300 ] || give_up "the emulator does not listen"
-    sleep 0.1
-done
+start_emulator
 COSSLICE_ENDPOINT=http://127.0.0.1:$(cat "$work/port")/files/v2
 export COSSLICE_ENDPOINT COSSLICE_APP_ID=1250000000 COSSLICE_BUCKET=bkt COSSLICE_SECRET_ID=AKIDEXAMPLE \
     COSSLICE_SECRET_KEY=examplesecretkey

@@ -11,7 +11,8 @@ lib=${COSSLICE_LIB:-$PWD/build/lib}
 emulator=${COSSLICE_EMULATOR:-build/bin/cosslice-emulator}
 out=${COSSLICE_OUT:-$PWD/build/tests-android}
 main=bindings/android/src/main
-passed=0 failed=0
+suite=android logs=$out
+. tests/kit.sh
 emulator_pid=
 clean_up() { [ -z "$emulator_pid" ] || kill "$emulator_pid" 2>/dev/null; }
 trap clean_up EXIT
@@ -19,26 +20,6 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 rm -rf "$out/classes" "$out/data" "$out/files" "$out/port" # not what was downloaded
 mkdir -p "$out/files" || exit 1
-
-give_up() {
-    echo "FAILED android: $*"
-    echo "$passed passed, $((failed + 1)) failed"
-    exit 1
-}
-
-check() { # what command...
-    what=$1
-    shift
-    if "$@" >"$out/log" 2>&1; then
-        echo "ok     android: $what"
-        passed=$((passed + 1))
-    else
-        echo "FAILED android: $what"
-        sed 's/^/       /' "$out/log" | tail -n 40
-        failed=$((failed + 1))
-        return 1
-    fi
-}
 
 missing=
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; } # command package
@@ -49,16 +30,8 @@ need javac openjdk-17-jdk-headless
     need proguard proguard-cli
     need unzip unzip
 }
-if [ -n "$missing" ]; then
-    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-        # shellcheck disable=SC2086 # a list of words
-        DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq $missing >"$out/log" 2>&1 ||
-            { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq $missing; } >"$out/log" 2>&1 ||
-            give_up "cannot install$missing"
-    else
-        give_up "please install:$missing"
-    fi
-fi
+# shellcheck disable=SC2086 # a list of words
+[ -z "$missing" ] || install_packages $missing || give_up "please install:$missing"
 JAVA_HOME=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 export JAVA_HOME LC_ALL=C.UTF-8
 
@@ -109,15 +82,7 @@ fi
 
 # --- running it
 
-"$emulator" --data "$out/data" --port 0 --port-file "$out/port" >"$out/emulator.log" 2>&1 &
-emulator_pid=$!
-tries=0
-until [ -s "$out/port" ]; do
-    kill -0 "$emulator_pid" 2>/dev/null || give_up "the emulator ended: $(cat "$out/emulator.log")"
-    tries=$((tries + 1))
-    [ $tries -le 300 ] || give_up "the emulator does not listen"
-    sleep 0.1
-done
+start_emulator
 
 run() { # classpath class
     timeout 600 java -Xcheck:jni -Xms256m -Xmx256m -XX:+AlwaysPreTouch -Djava.library.path="$out/shim" -Dcosslice.test.port="$(cat "$out/port")" \

@@ -15,13 +15,9 @@ export COSSLICE_LIB COSSLICE_BIN COSSLICE_EMULATOR CHROMIUM
 export LD_LIBRARY_PATH="$COSSLICE_LIB${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 playwright=1.64.1
 out=$PWD/build/docs-test
-passed=0 failed=0
-
-give_up() {
-    echo "FAILED docs: $*"
-    echo "$passed passed, $((failed + 1)) failed"
-    exit 1
-}
+mkdir -p "$out" || exit 1
+suite=docs logs=$out
+. tests/kit.sh
 
 packages=
 [ -x "$CHROMIUM" ] || packages=chromium
@@ -29,15 +25,8 @@ packages=
 command -v curl >/dev/null 2>&1 || packages="$packages curl"
 # Without a font for Chinese a picture of its pages would show boxes.
 fc-list :lang=zh 2>/dev/null | grep -q . || packages="$packages fontconfig fonts-noto-cjk"
-if [ -n "$packages" ]; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-        give_up "please install: $packages"
-    fi
-    apt-get update -qq
-    # shellcheck disable=SC2086 # a list of words
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq $packages >/dev/null || give_up "apt-get install $packages"
-fi
-mkdir -p "$out"
+# shellcheck disable=SC2086 # a list of words
+[ -z "$packages" ] || install_packages $packages || give_up "please install: $packages"
 if [ "$(cat "$out/version" 2>/dev/null)" != "$playwright" ]; then
     PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm install --silent --no-audit --no-fund --no-package-lock --prefix "$out" "playwright-core@$playwright" ||
         give_up "npm install playwright-core"
@@ -47,19 +36,6 @@ fi
 sh docs/build.sh >"$out/build.log" 2>&1 || {
     cat "$out/build.log"
     give_up "docs/build.sh"
-}
-
-check() { # what command...
-    what=$1
-    shift
-    if "$@" >"$out/log" 2>&1; then
-        echo "ok     docs: $what"
-        passed=$((passed + 1))
-    else
-        echo "FAILED docs: $what"
-        sed 's/^/       /' "$out/log" | tail -n 40
-        failed=$((failed + 1))
-    fi
 }
 
 check "the example of an emulator with faults" env BIN="$COSSLICE_BIN" timeout 120 sh docs/examples/faults.sh

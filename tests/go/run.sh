@@ -13,19 +13,11 @@ COSSLICE_EMULATOR=${COSSLICE_EMULATOR:-$root/build/bin/cosslice-emulator}
 out=${COSSLICE_OUT:-$root/build/tests-go}
 mkdir -p "$out/pkgconfig" || exit 1
 
-give_up() {
-    echo "FAILED go: $*"
-    echo "0 passed, 1 failed"
-    exit 1
-}
-
-install() {
-    DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends golang-go pkg-config libc6-dev
-}
+suite=go logs=$out
+. tests/kit.sh
 
 if ! command -v go >/dev/null 2>&1 || ! command -v pkg-config >/dev/null 2>&1; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || give_up "go or pkg-config is missing; please install them"
-    { install || { apt-get update -qq && install; }; } >"$out/apt.log" 2>&1 || give_up "installing Go: $(tail -n 3 "$out/apt.log")"
+    install_packages --no-install-recommends golang-go pkg-config libc6-dev || give_up "go or pkg-config is missing; please install them"
 fi
 
 # What `make install` would write, for this checkout.
@@ -39,7 +31,6 @@ GOPROXY=off
 CGO_CFLAGS="-O1 -g -Wall -Wextra -Wno-unused-parameter -Werror" # cgo's own wrappers leave a parameter unused
 export COSSLICE_EMULATOR PKG_CONFIG_PATH LD_LIBRARY_PATH GOCACHE GOFLAGS GOPROXY CGO_CFLAGS
 
-passed=0 failed=0
 count() { # name exit-code log
     good=$(grep -c '^ *--- PASS: ' "$3")
     bad=$(grep -c '^ *--- FAIL: ' "$3")

@@ -14,17 +14,14 @@ COSSLICE_CARGO_TOML=$root/Cargo.toml
 out=${COSSLICE_OUT:-$root/build/node}
 export COSSLICE_LIBRARY COSSLICE_EMULATOR COSSLICE_CARGO_TOML
 
-give_up() {
-    echo "FAILED node: $*"
-    echo "0 passed, 1 failed"
-    exit 1
-}
-
+mkdir -p "$out" || exit 1
+suite=node logs=$out
+. tests/kit.sh
 command -v node >/dev/null 2>&1 || give_up "node is missing; please install version 20 or newer"
 # A proxy would come between node's fetch and the emulator.
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
 
-mkdir -p "$out" && rm -rf "$out"/*.mjs "$out/tests" || exit 1
+rm -rf "$out"/*.mjs "$out/tests" || exit 1
 if ! cmp -s bindings/node/package-lock.json "$out/installed" || [ ! -d "$out/node_modules/koffi" ]; then
     cp bindings/node/package.json bindings/node/package-lock.json "$out/" || exit 1
     (cd "$out" && npm ci --no-audit --no-fund --ignore-scripts) >"$out/npm.log" 2>&1 || give_up "npm: $(tail -n 3 "$out/npm.log")"

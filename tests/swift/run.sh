@@ -15,8 +15,9 @@ emulator=${COSSLICE_EMULATOR:-$root/build/bin/cosslice-emulator}
 out=${COSSLICE_OUT:-$root/build/swift}
 debian=$out/root # a Debian of its own, since Swift wants a newer libc than this machine may have
 release=trixie
-passed=0 failed=0
 work=$(mktemp -d)
+suite=swift logs=$work
+. tests/kit.sh
 emulator_pid=
 clean_up() {
     [ -z "$emulator_pid" ] || kill "$emulator_pid" 2>/dev/null
@@ -27,7 +28,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir -p "$out/pkgconfig" || exit 1
 
-check() { # what command...
+check() { # what command...; there are many, so that only failures are told
     what=$1
     shift
     if "$@" >"$work/log" 2>&1; then
@@ -40,13 +41,9 @@ check() { # what command...
     fi
 }
 
-apt() { DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"; }
-
 # --- the C side
 
-if ! command -v clang >/dev/null 2>&1 && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-    { apt install -y -qq clang || { apt update -qq && apt install -y -qq clang; }; } >"$work/apt.log" 2>&1
-fi
+command -v clang >/dev/null 2>&1 || install_packages clang
 strict="-std=c99 -Wall -Wextra -Wpedantic -Werror -Wno-gnu-statement-expression -fsyntax-only"
 check "the headers of the xcframework" sh bindings/swift/xcframework.sh --headers "$work/Headers"
 cmp -s include/cosslice.h "$work/Headers/CCosslice/cosslice.h" || check "they are those of the library" false
